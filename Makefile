@@ -1,0 +1,47 @@
+# The developer's verbs. `make` lists them; each does the set-up it needs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Build output lives outside the clone, so that a fresh clone does not build DataFusion and RocksDB again.
+export CARGO_TARGET_DIR ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/kalamdb/target
+
+# Extra arguments for `make run`, `make demo` and `make bench`, e.g. make run ARGS="--listen 127.0.0.1:3000".
+ARGS ?=
+
+.PHONY: help setup run test test-rust demo fmt lint bench docs
+
+help: ## List the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what building needs and this machine lacks
+	@scripts/setup.sh
+
+run: setup ## Build the server and run it on 127.0.0.1:2900 (more: ARGS="--config FILE")
+	cargo build --release --package kalamdb-server
+	"$(CARGO_TARGET_DIR)/release/kalamdb-server" $(ARGS)
+
+test: test-rust ## Run every test there is
+
+test-rust: setup
+	scripts/test-rust.sh
+
+demo: setup ## Replay New York's flights of a week and watch live queries follow
+	cargo build --release --package kalamdb-server --package kalamdb-bench
+	"$(CARGO_TARGET_DIR)/release/kalamdb-demo" $(ARGS)
+
+fmt: ## Format the code
+	cargo fmt --all
+
+lint: setup ## Check formatting, clippy's advice and the house rules
+	cargo fmt --all -- --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo run --quiet --package xtask -- tidy
+
+bench: setup ## Measure the server on this machine, beside references in the same run
+	cargo build --release --package kalamdb-bench
+	"$(CARGO_TARGET_DIR)/release/kalamdb-bench" $(ARGS)
+
+docs: setup ## Build the API documentation of every crate
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items

@@ -1,0 +1,213 @@
+//! Errors of the libraries below, as a client is told them.
+//!
+//! The planner's messages name what the client wrote (tables, columns, functions, types) and are
+//! passed on in a shortened form. Messages of its inner workings are not: they become `INTERNAL`
+//! with a reference to the log. Data errors keep their kind and lose any value.
+
+use datafusion::arrow::error::ArrowError;
+use datafusion::common::SchemaError;
+use datafusion::error::DataFusionError;
+use kalamdb_commons::ErrorCode;
+use kalamdb_store::{CommitError, ReadError, WriteError};
+use kalamdb_system::{CatalogError, CatalogState};
+
+use super::script;
+use crate::error::SqlError;
+
+/// Longest message of a library that is passed on, in characters.
+const MESSAGE_CHARS_MAX: usize = 300;
+
+/// An error of the query planner or executor.
+#[must_use]
+pub fn from_datafusion(error: &DataFusionError) -> SqlError {
+    let position = position_of(error);
+    classify(error).at(position)
+}
+
+fn classify(error: &DataFusionError) -> SqlError {
+    match error {
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => classify(inner),
+        DataFusionError::Shared(inner) => classify(inner),
+        DataFusionError::Collection(errors) => match errors.first() {
+            Some(first) => classify(first),
+            None => SqlError::internal("an empty list of errors"),
+        },
+        DataFusionError::External(inner) => match inner.downcast_ref::<SqlError>() {
+            Some(ours) => ours.clone(),
+            None => match inner.downcast_ref::<DataFusionError>() {
+                Some(error) => classify(error),
+                None => SqlError::internal(inner),
+            },
+        },
+        DataFusionError::SQL(parser, _) => script::parser_error(parser),
+        DataFusionError::SchemaError(schema, _) => from_schema(schema),
+        DataFusionError::Plan(message) => from_plan(message),
+        DataFusionError::NotImplemented(message) => SqlError::unsupported(shorten(message)),
+        DataFusionError::ArrowError(arrow, _) => from_arrow(arrow),
+        DataFusionError::Execution(message) => from_execution(message),
+        DataFusionError::ResourcesExhausted(_) => {
+            SqlError::new(ErrorCode::TooLarge, "the statement needs more memory than one statement may use")
+        }
+        DataFusionError::Configuration(message) => SqlError::invalid(shorten(message)),
+        other => SqlError::internal(other),
+    }
+}
+
+fn from_schema(error: &SchemaError) -> SqlError {
+    match error {
+        SchemaError::FieldNotFound { field, .. } => {
+            SqlError::not_found(format!("column \"{}\" does not exist", field.flat_name()))
+        }
+        SchemaError::AmbiguousReference { field } => {
+            SqlError::invalid(format!("column \"{}\" is ambiguous", field.flat_name()))
+        }
+        SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
+            SqlError::invalid(format!("the name \"{name}\" is given twice; use AS"))
+        }
+    }
+}
+
+/// Planning errors: something that does not exist, or a statement that makes no sense.
+fn from_plan(message: &str) -> SqlError {
+    let lower = message.to_ascii_lowercase();
+    if let Some(name) = between(message, "Invalid function '", "'") {
+        return SqlError::not_found(format!("function {name} does not exist"));
+    }
+    if lower.starts_with("table '") || lower.contains("no table named") {
+        let name = between(message, "'", "'").unwrap_or_default();
+        let name = name.strip_prefix("kalam.").or_else(|| name.strip_prefix("datafusion.")).unwrap_or(name);
+        return SqlError::not_found(format!("table \"{name}\" does not exist"));
+    }
+    if lower.starts_with("no field named") {
+        return SqlError::not_found(shorten(message));
+    }
+    if lower.contains("table function") && lower.contains("not found") {
+        return SqlError::not_found(shorten(message));
+    }
+    if lower.contains("no value found for placeholder") || lower.contains("placeholder") {
+        return SqlError::new(ErrorCode::InvalidParameter, shorten(message));
+    }
+    if lower.contains("unsupported") || lower.contains("not supported") || lower.contains("not implemented") {
+        return SqlError::unsupported(shorten(message));
+    }
+    SqlError::invalid(shorten(message))
+}
+
+/// Errors while running: what a query did to its data, or a broken promise of ours.
+fn from_execution(message: &str) -> SqlError {
+    let lower = message.to_ascii_lowercase();
+    if lower.contains("placeholder") {
+        return SqlError::new(ErrorCode::InvalidParameter, shorten(message));
+    }
+    if ["regex", "pattern", "json"].iter().any(|word| lower.contains(word)) {
+        return SqlError::invalid("a pattern or document in the statement is not valid");
+    }
+    if ["overflow", "out of range", "divide", "cast", "parse", "convert", "invalid", "negative"]
+        .iter()
+        .any(|word| lower.contains(word))
+    {
+        return SqlError::constraint("a value in the statement is not valid or out of range for its operation");
+    }
+    SqlError::internal(message)
+}
+
+/// Errors of arithmetic and conversion. Arrow's texts quote the value, so they are replaced.
+fn from_arrow(error: &ArrowError) -> SqlError {
+    match error {
+        ArrowError::DivideByZero => SqlError::constraint("division by zero"),
+        ArrowError::ArithmeticOverflow(_) => SqlError::constraint("a result is out of range for its type"),
+        ArrowError::CastError(message) => match between(message, " to value of ", " type") {
+            Some(wanted) => SqlError::constraint(format!("a value is not a valid {}", shorten(wanted))),
+            None => SqlError::constraint("a value cannot be converted to the wanted type"),
+        },
+        ArrowError::ParseError(_) => SqlError::constraint("a text is not in the notation of the wanted type"),
+        ArrowError::InvalidArgumentError(message) => from_execution(message),
+        ArrowError::ComputeError(message) => from_execution(message),
+        ArrowError::NotYetImplemented(message) => SqlError::unsupported(shorten(message)),
+        ArrowError::ExternalError(inner) => match inner.downcast_ref::<DataFusionError>() {
+            Some(error) => classify(error),
+            None => match inner.downcast_ref::<SqlError>() {
+                Some(ours) => ours.clone(),
+                None => SqlError::internal(inner),
+            },
+        },
+        other => SqlError::internal(other),
+    }
+}
+
+/// The place in the SQL that the planner names, if it does. Spans are character offsets, see
+/// [`super::script`].
+fn position_of(error: &DataFusionError) -> Option<u32> {
+    let diagnostic = error.diagnostic()?;
+    let column = diagnostic.span?.start.column;
+    u32::try_from(column).ok().filter(|&column| column > 0)
+}
+
+/// The first line of a library's message, without the internals behind it.
+fn shorten(message: &str) -> String {
+    let line = message.lines().next().unwrap_or_default();
+    let line = line.split("\n\nbacktrace").next().unwrap_or(line);
+    let line = line.split(". Valid fields are").next().unwrap_or(line);
+    let line = line.split("No function matches the given name").next().unwrap_or(line);
+    line.trim().chars().take(MESSAGE_CHARS_MAX).collect()
+}
+
+fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(open)?;
+    rest.split_once(close).map(|(inner, _)| inner)
+}
+
+/// Why a write set did not become a commit. Index names come from the catalog the statement saw.
+#[must_use]
+pub fn from_commit(error: &CommitError, catalog: &CatalogState) -> SqlError {
+    match error {
+        CommitError::Conflict => SqlError::new(
+            ErrorCode::Conflict,
+            "concurrent writes to the same rows did not settle; try again",
+        ),
+        CommitError::UniqueViolation { index } => {
+            let found = catalog.tables().find_map(|table| {
+                table.indexes.iter().find(|known| known.id == *index).map(|known| (table, known))
+            });
+            match found {
+                Some((table, known)) => SqlError::constraint(format!(
+                    "duplicate value in unique index \"{}\" of table {}",
+                    known.name, table.name
+                )),
+                None => SqlError::constraint("duplicate value in a unique index"),
+            }
+        }
+        CommitError::Storage(cause) => SqlError::internal(cause),
+        CommitError::Closed => shutting_down(),
+    }
+}
+
+/// The store could not be read.
+#[must_use]
+pub fn from_read(error: &ReadError) -> SqlError {
+    SqlError::internal(error)
+}
+
+/// A record could not be written.
+#[must_use]
+pub fn from_write(error: &WriteError) -> SqlError {
+    SqlError::internal(error)
+}
+
+/// What the catalog's builders refuse.
+#[must_use]
+pub fn from_catalog(error: &CatalogError) -> SqlError {
+    match error.code() {
+        ErrorCode::Internal => SqlError::internal(error),
+        code => SqlError::new(code, error.to_string()),
+    }
+}
+
+/// The engine no longer takes statements.
+#[must_use]
+pub fn shutting_down() -> SqlError {
+    SqlError::new(ErrorCode::Unavailable, "the server is shutting down")
+}
+
+#[cfg(test)]
+mod tests;
