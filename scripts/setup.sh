@@ -5,8 +5,11 @@ set -euo pipefail
 say() { printf 'setup: %s\n' "$*" >&2; }
 
 has_libclang() {
-  compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null ||
-    compgen -G '/usr/lib/*/libclang*.so*' >/dev/null ||
+  # Not any libclang*: libclang-cpp.so is another library.
+  compgen -G '/usr/lib/llvm-*/lib/libclang.so*' >/dev/null ||
+    compgen -G '/usr/lib/llvm-*/lib/libclang-[0-9]*.so*' >/dev/null ||
+    compgen -G '/usr/lib/*/libclang.so*' >/dev/null ||
+    compgen -G '/usr/lib/*/libclang-[0-9]*.so*' >/dev/null ||
     compgen -G '/usr/lib64/libclang.so*' >/dev/null ||
     compgen -G '/Library/Developer/CommandLineTools/usr/lib/libclang.dylib' >/dev/null ||
     [ -n "${LIBCLANG_PATH:-}" ]

@@ -26,7 +26,7 @@ const OWNER: [(&str, &str); 6] = [
     ("jsonwebtoken", "kalamdb-auth"),
     ("argon2", "kalamdb-auth"),
     ("axum", "kalamdb-api"),
-    ("figment", "kalamdb-server"),
+    ("toml", "kalamdb-server"),
 ];
 
 /// Crates that are never shipped and may see everything.

@@ -24,3 +24,4 @@ mod stream_tables;
 mod subscriptions;
 mod system_tables;
 mod types;
+mod users;

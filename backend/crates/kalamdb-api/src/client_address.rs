@@ -3,14 +3,14 @@
 //! Headers are what anybody can write: they count only as far as they were written by a proxy that
 //! the configuration trusts.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
 
 /// The far end of a TCP connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Peer(pub(crate) IpAddr);
+pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// Is `address` a proxy whose word is taken?
 pub(crate) fn is_trusted(trusted: &[IpNet], address: IpAddr) -> bool {
@@ -20,7 +20,7 @@ pub(crate) fn is_trusted(trusted: &[IpNet], address: IpAddr) -> bool {
 /// The address of the client behind `peer`: the peer itself unless it is a trusted proxy; then the
 /// last address in `X-Forwarded-For` that is no trusted proxy, or `X-Real-IP`.
 pub(crate) fn client_address(trusted: &[IpNet], peer: Peer, headers: &HeaderMap) -> IpAddr {
-    let peer = canonical(peer.0);
+    let peer = canonical(peer.0.ip());
     if !is_trusted(trusted, peer) {
         return peer;
     }

@@ -16,6 +16,7 @@ mod client_address;
 mod error;
 mod gate;
 mod origin;
+mod rfc3339;
 
 pub mod metrics;
 

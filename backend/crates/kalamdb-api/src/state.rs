@@ -107,7 +107,7 @@ pub(crate) struct Doors {
     /// Set when the server stops.
     pub(crate) shutdown: CancellationToken,
     /// Held by every socket task; the server waits until the last one is dropped.
-    pub(crate) alive: tokio::sync::mpsc::Sender<()>,
+    pub(crate) _alive: tokio::sync::mpsc::Sender<()>,
 }
 
 impl Doors {
@@ -123,7 +123,7 @@ impl Doors {
             users,
             options,
             shutdown,
-            alive,
+            _alive: alive,
         }
     }
 }

@@ -1,1 +1,27 @@
-//! stub
+//! Who is asking: passwords, tokens, and tokens that count no more.
+//!
+//! [`Auth`] is the door-keeper. A login proves a password and gets a pair of tokens; a token counts
+//! while it is signed by us, within its time, not revoked, and the stored user still is what it was
+//! when the token was given out. The role always comes from the stored user.
+//!
+//! What a role may do is decided where it is done. Addresses are taken as they are told: whether a
+//! proxy may be believed is the business of the doors.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod auth;
+mod error;
+
+mod login_limit;
+mod password;
+mod revocation;
+mod token;
+
+mod metrics;
+mod secret;
+
+pub use auth::{Auth, AuthOptions, Identity, RootOutcome, Tokens};
+pub use error::AuthError;
+pub use password::{PASSWORD_BYTES_MAX, PASSWORD_BYTES_MIN};
+pub use secret::{Secret, SecretError};

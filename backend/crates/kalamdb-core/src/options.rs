@@ -1,5 +1,7 @@
 //! What the engine can be told: who this node is, and how much one request may cost.
 
+use std::time::Duration;
+
 use kalamdb_system::SettingRow;
 
 use crate::live::LiveOptions;
@@ -38,6 +40,10 @@ pub struct Limits {
     pub result_rows_max: usize,
     /// Bytes of all results of one request, roughly.
     pub result_bytes_max: usize,
+    /// Memory that one query may use for sorting, joining and grouping, in bytes.
+    pub query_memory_bytes_max: usize,
+    /// How long one query may run.
+    pub query_timeout: Duration,
     /// Rows that one transaction may change.
     pub transaction_rows_max: usize,
     /// Bytes of rows that one transaction may write, roughly.
@@ -60,6 +66,8 @@ impl Default for Limits {
             columns_max: 500,
             result_rows_max: 100_000,
             result_bytes_max: 64 << 20,
+            query_memory_bytes_max: 256 << 20,
+            query_timeout: Duration::from_secs(60),
             transaction_rows_max: 100_000,
             transaction_bytes_max: 64 << 20,
             row_bytes_max: 1 << 20,

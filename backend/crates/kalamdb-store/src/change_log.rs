@@ -47,3 +47,6 @@ pub(crate) fn decode(table: TableId, scope: &Scope, key: &[u8], value: &[u8]) ->
     reader.end()?;
     Ok(Change { table, scope: scope.clone(), key: row_key, seq, commit, old, new })
 }
+
+#[cfg(test)]
+mod tests;

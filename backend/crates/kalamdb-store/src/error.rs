@@ -54,6 +54,9 @@ pub enum OpenError {
         /// Which note.
         what: String,
     },
+    /// The system gives the store no thread.
+    #[error("a thread of the store could not be started")]
+    Thread(#[source] std::io::Error),
     /// The database below could not be opened or read.
     #[error("the database could not be opened: {0}")]
     Storage(#[from] StorageFault),
@@ -81,6 +84,15 @@ pub enum WriteError {
     /// The disk did not take it (full, or failing).
     #[error("the write could not be stored: {0}")]
     Storage(#[from] StorageFault),
+}
+
+impl From<ReadError> for OpenError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Storage(fault) => OpenError::Storage(fault),
+            ReadError::Corrupt { what, .. } => OpenError::Corrupt { what: what.to_owned() },
+        }
+    }
 }
 
 impl From<rocksdb::Error> for ReadError {

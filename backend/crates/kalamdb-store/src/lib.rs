@@ -33,9 +33,13 @@ mod row_codec;
 mod metrics;
 mod rocks;
 
+#[cfg(test)]
+mod tests;
+
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{OpenError, ReadError, StorageFault, WriteError};
 pub use key::{KeyError, KeyRange, RowKey, Scope, decode_values, encode_values};
+pub use meta::FORMAT_VERSION;
 pub use options::{Durability, StoreOptions};
 pub use snapshot::Snapshot;
 pub use store::Store;

@@ -122,6 +122,11 @@ impl<'a> Reader<'a> {
         if self.rest.is_empty() { Ok(()) } else { Err(self.damaged("it is longer than its parts")) }
     }
 
+    /// Everything that is left.
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     pub(crate) fn byte(&mut self) -> Result<u8, ReadError> {
         let [byte] = self.fixed::<1>()?;
         Ok(byte)
@@ -155,7 +160,7 @@ impl<'a> Reader<'a> {
         ReadError::Corrupt { what: self.what, reason }
     }
 
-    fn fixed<const N: usize>(&mut self) -> Result<[u8; N], ReadError> {
+    pub(crate) fn fixed<const N: usize>(&mut self) -> Result<[u8; N], ReadError> {
         let (head, rest) = self.rest.split_first_chunk::<N>().ok_or(self.damaged("it ends too early"))?;
         self.rest = rest;
         Ok(*head)

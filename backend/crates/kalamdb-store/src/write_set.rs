@@ -16,6 +16,8 @@ pub struct WriteSet {
     pub rows: Vec<RowWrite>,
     /// Records of the catalog and the users.
     pub records: Vec<RecordWrite>,
+    /// Tables whose history begins with this commit: from before it nobody can be told of their changes.
+    pub new_tables: Vec<TableId>,
     /// Tables whose rows, index entries and history go.
     pub purge_tables: Vec<TableId>,
     /// Indexes whose entries go.

@@ -26,7 +26,8 @@ pub mod users;
 mod metrics;
 
 pub use catalog::{
-    Catalog, CatalogError, CatalogState, IndexChange, NewColumn, NewTable, StateError, TableOptions,
+    Alteration, Catalog, CatalogError, CatalogState, NewColumn, NewIndex, NewTable, StateError, TableOptions,
+    TableRevision,
 };
 pub use connections::ConnectionRow;
 pub use live_queries::{LiveQueryRecord, LiveQueryRow, LiveQueryStatus};

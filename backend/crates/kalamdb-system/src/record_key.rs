@@ -3,7 +3,7 @@
 //! A number is never reused, even once its kind of record is retired. Names stand last in a key and
 //! are stored whole, so no two things ever share a key.
 
-use kalamdb_commons::{Name, TableId, UserId};
+use kalamdb_commons::{Name, SeqId, TableId, UserId};
 
 /// Kinds of records in the space of the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum CatalogKey {
     Namespace = 2,
     /// A table, by id.
     Table = 3,
+    /// When the rows of a STREAM table up to some SeqId were written, by table and SeqId.
+    StreamAge = 4,
 }
 
 /// Kinds of records in the space of users and tokens.
@@ -46,11 +48,25 @@ impl CatalogKey {
         tagged(CatalogKey::Table as u8, &id.0.to_be_bytes())
     }
 
+    /// Key of the age of a STREAM table's rows up to `seq`.
+    #[must_use]
+    pub fn stream_age(table: TableId, seq: SeqId) -> Vec<u8> {
+        let mut key = tagged(CatalogKey::StreamAge as u8, &table.0.to_be_bytes());
+        key.extend_from_slice(&seq.0.to_be_bytes());
+        key
+    }
+
+    /// What the keys of all records of this kind begin with.
+    #[must_use]
+    pub fn prefix(self) -> Vec<u8> {
+        vec![self as u8]
+    }
+
     /// The kind of record at a key, and the rest of the key.
     #[must_use]
     pub fn split(key: &[u8]) -> Option<(CatalogKey, &[u8])> {
         let (tag, rest) = key.split_first()?;
-        let kind = [CatalogKey::Header, CatalogKey::Namespace, CatalogKey::Table]
+        let kind = [CatalogKey::Header, CatalogKey::Namespace, CatalogKey::Table, CatalogKey::StreamAge]
             .into_iter()
             .find(|kind| *kind as u8 == *tag)?;
         Some((kind, rest))

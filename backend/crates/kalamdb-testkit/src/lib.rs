@@ -1,6 +1,6 @@
 //! A whole server for tests and benchmarks, and clients that speak its wire by hand.
 //!
-//! [`TestServer`] runs the server inside the test on a port of its own; [`ServerProcess`] runs the
+//! `TestServer` runs the server inside the test on a port of its own; [`ServerProcess`] runs the
 //! program, so that it can be killed. [`Session`] is one user over HTTP, [`Socket`] one WebSocket,
 //! and [`LiveRows`] a client's copy of a live query, which checks every frame it is given.
 //!
@@ -12,13 +12,17 @@
 mod http;
 mod live_rows;
 mod process;
+#[cfg(feature = "in-process")]
 mod server;
+mod settings;
 mod socket;
 
 pub use http::{Answer, Http, Session, SqlFailure, SqlResult};
 pub use live_rows::LiveRows;
 pub use process::ServerProcess;
-pub use server::{ROOT_PASSWORD, TestServer};
+#[cfg(feature = "in-process")]
+pub use server::TestServer;
+pub use settings::ROOT_PASSWORD;
 pub use socket::{Closed, Socket};
 
 /// Longest wait for anything that should happen. Only a broken server is slower.

@@ -8,7 +8,7 @@ use tokio::process::{Child, Command};
 
 use crate::PATIENCE;
 use crate::http::{Http, Session};
-use crate::server::{ROOT_PASSWORD, environment_name};
+use crate::settings::{ROOT_PASSWORD, environment_name};
 
 /// A running server program. Killed when dropped.
 #[derive(Debug)]

@@ -6,9 +6,7 @@ use kalamdb_server::{Config, Server};
 use tempfile::TempDir;
 
 use crate::http::{Http, Session};
-
-/// Password of `root` on every test server.
-pub const ROOT_PASSWORD: &str = "correct horse battery staple";
+use crate::settings::{ROOT_PASSWORD, environment_name};
 
 /// A server with a data directory of its own, on a port of its own.
 pub struct TestServer {
@@ -111,9 +109,4 @@ fn set(settings: &mut Vec<(String, String)>, changed: &[(&str, &str)]) {
         settings.retain(|(old, _)| old != key);
         settings.push(((*key).to_owned(), (*value).to_owned()));
     }
-}
-
-/// `websocket.idle_timeout_secs` as the environment writes it.
-pub(crate) fn environment_name(key: &str) -> String {
-    format!("KALAMDB_{}", key.replace('.', "__").to_uppercase())
 }

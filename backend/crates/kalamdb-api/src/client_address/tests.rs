@@ -6,7 +6,7 @@ fn of(trusted: &[&str], peer: &str, headers: &[(&'static str, &str)]) -> String 
     for (name, value) in headers {
         map.append(*name, value.parse().unwrap());
     }
-    client_address(&trusted, Peer(peer.parse().unwrap()), &map).to_string()
+    client_address(&trusted, Peer((peer.parse::<IpAddr>().unwrap(), 40_000).into()), &map).to_string()
 }
 
 #[test]

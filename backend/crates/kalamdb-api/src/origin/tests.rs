@@ -15,7 +15,8 @@ fn s07_without_a_list_only_the_same_origin_and_clients_that_send_none_come_in() 
     assert!(admits(&[], None));
     assert!(admits(&[], Some("http://db.example.com:2900")));
     assert!(admits(&[], Some("https://DB.example.com:2900")));
-    for stranger in ["http://db.example.com", "http://evil.example", "null", "", "file://", "http://db.example.com:29"] {
+    for stranger in ["http://db.example.com", "http://evil.example", "null", "", "file://", "http://db.example.com:29"]
+    {
         assert!(!admits(&[], Some(stranger)), "{stranger}");
     }
 }

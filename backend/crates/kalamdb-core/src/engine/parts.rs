@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use kalamdb_auth::Auth;
 use kalamdb_commons::Name;
-use kalamdb_store::Store;
+use kalamdb_store::{CommitError, Committed, Store, WriteSet};
 use kalamdb_system::{Catalog, Users};
-use tokio::sync::RwLock;
+use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
+use super::catalog_progress::CatalogProgress;
 use crate::context::{Caller, Overlay, StatementContext};
 use crate::live::LiveQueries;
 use crate::options::Limits;
@@ -35,26 +36,78 @@ pub struct EngineParts {
     pub writes: WriteState,
     /// Held for reading while rows are changed, for writing while the catalog is, so that a write
     /// always meets the catalog it was planned with. The engine takes it; what it calls does not.
-    pub ddl_gate: RwLock<()>,
+    pub ddl_gate: Arc<RwLock<()>>,
+    /// How far the catalog has come.
+    pub progress: Arc<CatalogProgress>,
 }
 
+/// While one of these is held the catalog stays as it is.
+#[derive(Debug, Clone)]
+pub struct RowGate(#[expect(dead_code, reason = "it is held, not read")] Arc<OwnedRwLockReadGuard<()>>);
+
 impl EngineParts {
-    /// What a statement that begins now sees.
+    /// Waits until the catalog is at rest, and keeps it so.
+    pub async fn row_gate(&self) -> RowGate {
+        RowGate(Arc::new(Arc::clone(&self.ddl_gate).read_owned().await))
+    }
+
+    /// Commits row changes.
     ///
-    /// The catalog is read before the rows: a table that appears in between is not seen, and one
-    /// that disappears reads as empty.
+    /// A commit that has begun is brought to its end, and the gate held until then, even if whoever
+    /// asked for it goes away: otherwise a catalog change could overtake rows of the old shape.
+    ///
+    /// # Errors
+    /// [`CommitError`]; nothing was written then.
+    pub async fn commit(&self, writes: WriteSet, gate: &RowGate) -> Result<Committed, CommitError> {
+        let (store, gate) = (self.store.clone(), gate.clone());
+        let commit = tokio::spawn(async move {
+            let outcome = store.commit(writes).await;
+            drop(gate);
+            outcome
+        });
+        match commit.await {
+            Ok(outcome) => outcome,
+            Err(failed) => match failed.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // Only the end of the runtime cancels it.
+                Err(_) => Err(CommitError::Closed),
+            },
+        }
+    }
+
+    /// What a statement that begins now sees. Whoever calls this holds the gate.
     #[must_use]
     pub fn context(&self, caller: &Caller, namespace: &Name, params: &Arc<[serde_json::Value]>) -> StatementContext {
-        let catalog = self.catalog.state();
         StatementContext {
             caller: caller.clone(),
             namespace: namespace.clone(),
             params: Arc::clone(params),
             now_micros: self.store.clock().now_micros(),
-            catalog,
+            catalog: self.catalog.state(),
             snapshot: self.store.snapshot(),
             overlay: Arc::new(Overlay::default()),
             as_of: None,
+        }
+    }
+
+    /// What a query that begins now sees; the gate is not needed, so no catalog change that waits for a
+    /// long write holds up reads.
+    pub async fn context_of_query(
+        &self,
+        caller: &Caller,
+        namespace: &Name,
+        params: &Arc<[serde_json::Value]>,
+    ) -> StatementContext {
+        loop {
+            let was_changing = self.progress.is_changing();
+            let ctx = self.context(caller, namespace, params);
+            if was_changing || self.progress.is_changing() {
+                self.progress.reaches(ctx.snapshot.seq()).await;
+            }
+            // The same before and after: it is the catalog of the snapshot.
+            if Arc::ptr_eq(&ctx.catalog, &self.catalog.state()) {
+                return ctx;
+            }
         }
     }
 }

@@ -44,7 +44,7 @@ pub(crate) struct Delta {
 }
 
 /// What a frame costs beyond its shared part: the id in front of it and the queue's own entry.
-const FRAME_OVERHEAD_BYTES: usize = 192;
+pub(crate) const FRAME_OVERHEAD_BYTES: usize = 192;
 
 impl Delta {
     /// Encodes `changes` (ascending by `seq`); `None` if there are none.

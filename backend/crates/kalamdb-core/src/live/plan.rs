@@ -99,6 +99,12 @@ pub trait RowFilter: fmt::Debug + Send + Sync {
 /// A query whose whole result can be had at a snapshot.
 #[async_trait]
 pub trait Requery: fmt::Debug + Send + Sync {
+    /// Does the query give the same for the same rows? One with `NOW()` or `random()` does not, so
+    /// what it gave in the past cannot be had again: who resumes it begins anew.
+    fn repeats(&self) -> bool {
+        true
+    }
+
     /// The result at the snapshot, in the query's order.
     ///
     /// With `as_of`, the result as it was at that SeqId: each source's rows overlaid with the `old`

@@ -28,6 +28,7 @@ impl ResultSet {
     }
 
     /// The rows.
+    #[cfg(test)]
     pub fn rows(&self) -> &[ResultRow] {
         &self.rows
     }
@@ -62,8 +63,7 @@ impl ResultSet {
         (from, to): (SeqId, SeqId),
         client_may_lack_rows: bool,
     ) -> Vec<RowChange> {
-        let mut before: HashMap<&str, &ResultRow> =
-            self.rows.iter().map(|row| (row.identity.as_ref(), row)).collect();
+        let mut before: HashMap<&str, &ResultRow> = self.rows.iter().map(|row| (row.identity.as_ref(), row)).collect();
         let mut changes = Vec::new();
         for row in &next.rows {
             let old = before.remove(row.identity.as_ref());
@@ -99,7 +99,8 @@ pub(crate) fn pages_are_resume_points(plan: &LivePlan) -> bool {
     plan.rows_have_seq && plan.order_by.is_none()
 }
 
-fn size_bytes(row: &ResultRow) -> usize {
+/// Memory held by a row, roughly.
+pub(crate) fn size_bytes(row: &ResultRow) -> usize {
     row.cells.size_bytes().saturating_add(row.identity.len())
 }
 
@@ -123,19 +124,9 @@ impl Pages {
         self.result.rows.len()
     }
 
-    /// Does everything fit into the first page?
-    pub fn single(&self) -> bool {
-        self.result.rows.len() <= self.page_rows && self.result.bytes <= self.page_bytes
-    }
-
     /// Memory held until the last page is sent.
     pub fn bytes(&self) -> usize {
         self.result.bytes
-    }
-
-    /// About what the first page weighs.
-    pub fn first_page_bytes(&self) -> usize {
-        self.result.bytes.min(self.page_bytes)
     }
 
     /// Are there rows that [`Pages::next_page`] has not given?

@@ -161,14 +161,13 @@ fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
 #[must_use]
 pub fn from_commit(error: &CommitError, catalog: &CatalogState) -> SqlError {
     match error {
-        CommitError::Conflict => SqlError::new(
-            ErrorCode::Conflict,
-            "concurrent writes to the same rows did not settle; try again",
-        ),
+        CommitError::Conflict => {
+            SqlError::new(ErrorCode::Conflict, "concurrent writes to the same rows did not settle; try again")
+        }
         CommitError::UniqueViolation { index } => {
-            let found = catalog.tables().find_map(|table| {
-                table.indexes.iter().find(|known| known.id == *index).map(|known| (table, known))
-            });
+            let found = catalog
+                .tables()
+                .find_map(|table| table.indexes.iter().find(|known| known.id == *index).map(|known| (table, known)));
             match found {
                 Some((table, known)) => SqlError::constraint(format!(
                     "duplicate value in unique index \"{}\" of table {}",

@@ -17,6 +17,7 @@ use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, Word};
 
 pub(crate) use names::name_of;
+pub(crate) use types::data_type;
 
 use super::script::{self, StatementTokens};
 use super::statement::{Ddl, Explain, Statement};
@@ -32,14 +33,19 @@ pub fn parse(tokens: StatementTokens, limits: &Limits) -> Result<Statement, SqlE
     let mut parser = tokens.into_parser();
     let statement = statement(&mut parser).map_err(|error| error.at(position))?;
     script::expect_end(&mut parser)?;
-    match &statement {
-        Statement::Query(query) | Statement::ExplainLive(query) | Statement::Explain(Explain { query, .. }) => {
-            script::check_query(query.as_ref(), limits)?;
-        }
-        Statement::Dml(dml) => script::check_query(dml.as_ref(), limits)?,
-        _ => {}
-    }
+    check_weight(&statement, limits)?;
     Ok(statement)
+}
+
+fn check_weight(statement: &Statement, limits: &Limits) -> Result<(), SqlError> {
+    match statement {
+        Statement::Query(query) | Statement::ExplainLive(query) | Statement::Explain(Explain { query, .. }) => {
+            script::check_query(query.as_ref(), limits)
+        }
+        Statement::Dml(dml) => script::check_query(dml.as_ref(), limits),
+        Statement::ExecuteAs { statement, .. } => check_weight(statement, limits),
+        _ => Ok(()),
+    }
 }
 
 /// Parses `sql` as the one SELECT of a live query.
@@ -82,9 +88,9 @@ fn statement(parser: &mut Parser<'_>) -> Result<Statement, SqlError> {
         Keyword::DESCRIBE | Keyword::DESC => describe(parser),
         Keyword::KILL => kill::kill(parser),
         Keyword::GRANT => Err(not_here("GRANT")),
-        Keyword::REVOKE if is_word(&parser.peek_nth_token(1).token, "TOKENS") => Err(not_here("REVOKE TOKENS")),
+        Keyword::REVOKE if is_word(&parser.peek_nth_token(1).token, "TOKENS") => user::revoke_tokens(parser),
         Keyword::REVOKE => Err(not_here("REVOKE")),
-        Keyword::EXECUTE if is_word(&parser.peek_nth_token(1).token, "AS") => Err(not_here("EXECUTE AS USER")),
+        Keyword::EXECUTE if is_word(&parser.peek_nth_token(1).token, "AS") => user::execute_as(parser),
         _ => Err(unknown_statement(&word.1)),
     }
 }
@@ -96,15 +102,51 @@ fn not_here(name: &str) -> SqlError {
 /// Words that begin a statement elsewhere are refused by name, all others as a mistake.
 fn unknown_statement(word: &str) -> SqlError {
     const ELSEWHERE: [&str; 32] = [
-        "ANALYZE", "ATTACH", "CACHE", "CALL", "CHECKPOINT", "CLOSE", "COMMENT", "COPY", "DEALLOCATE", "DECLARE",
-        "DETACH", "DISCARD", "EXECUTE", "FETCH", "INSTALL", "LISTEN", "LOAD", "LOCK", "MERGE", "NOTIFY", "OPTIMIZE",
-        "PRAGMA", "PREPARE", "REFRESH", "REINDEX", "RELEASE", "RENAME", "REPLACE", "RESET", "SAVEPOINT", "SET",
+        "ANALYZE",
+        "ATTACH",
+        "CACHE",
+        "CALL",
+        "CHECKPOINT",
+        "CLOSE",
+        "COMMENT",
+        "COPY",
+        "DEALLOCATE",
+        "DECLARE",
+        "DETACH",
+        "DISCARD",
+        "EXECUTE",
+        "FETCH",
+        "INSTALL",
+        "LISTEN",
+        "LOAD",
+        "LOCK",
+        "MERGE",
+        "NOTIFY",
+        "OPTIMIZE",
+        "PRAGMA",
+        "PREPARE",
+        "REFRESH",
+        "REINDEX",
+        "RELEASE",
+        "RENAME",
+        "REPLACE",
+        "RESET",
+        "SAVEPOINT",
+        "SET",
         "TRUNCATE",
     ];
     if ELSEWHERE.contains(&word) || word == "VACUUM" || word == "UNLISTEN" {
         return not_here(word);
     }
     SqlError::invalid(format!("expected a statement, found {}", word.chars().take(40).collect::<String>()))
+}
+
+/// A query or an INSERT, UPDATE or DELETE.
+fn query_or_dml(parser: &mut Parser<'_>) -> Result<Statement, SqlError> {
+    if parser.peek_one_of_keywords(&[Keyword::INSERT, Keyword::UPDATE, Keyword::DELETE]).is_some() {
+        return dml(parser);
+    }
+    query(parser).map(Statement::Query)
 }
 
 fn query(parser: &mut Parser<'_>) -> Result<Box<ast::Query>, SqlError> {

@@ -37,6 +37,14 @@ impl StatementTokens {
         self.tokens.first().and_then(position_of)
     }
 
+    /// The placeholders of parameters, each with its place.
+    pub fn placeholders(&self) -> impl Iterator<Item = (&str, Option<u32>)> {
+        self.tokens.iter().filter_map(|token| match &token.token {
+            Token::Placeholder(name) => Some((name.as_str(), position_of(token))),
+            _ => None,
+        })
+    }
+
     /// A parser over the tokens.
     #[must_use]
     pub fn into_parser(self) -> Parser<'static> {

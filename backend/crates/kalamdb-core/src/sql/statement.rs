@@ -36,6 +36,13 @@ pub enum Statement {
     Ddl(Ddl),
     /// A change to the users.
     User(UserStatement),
+    /// `EXECUTE AS USER 'u' (…)`.
+    ExecuteAs {
+        /// In whose name.
+        user: UserId,
+        /// A query, or an INSERT, UPDATE or DELETE.
+        statement: Box<Statement>,
+    },
     /// `KILL CONNECTION 'id'`.
     KillConnection(String),
     /// `KILL LIVE QUERY 'id'`.
@@ -61,6 +68,7 @@ impl Statement {
             | Statement::DescribeTable(_) => "show",
             Statement::Ddl(_) => "ddl",
             Statement::User(_) => "user",
+            Statement::ExecuteAs { statement, .. } => statement.kind(),
             Statement::KillConnection(_) | Statement::KillLiveQuery(_) => "kill",
         }
     }
@@ -256,6 +264,11 @@ pub enum UserStatement {
         /// Not an error if it is not there.
         if_exists: bool,
     },
+    /// `REVOKE TOKENS FOR USER`.
+    RevokeTokens {
+        /// Whose.
+        user: UserId,
+    },
 }
 
 /// One change of `ALTER USER`.
@@ -276,6 +289,7 @@ impl std::fmt::Debug for UserStatement {
             UserStatement::Create { user, role, .. } => write!(f, "CreateUser({user}, {role})"),
             UserStatement::Alter { user, change } => write!(f, "AlterUser({user}, {change:?})"),
             UserStatement::Drop { user, .. } => write!(f, "DropUser({user})"),
+            UserStatement::RevokeTokens { user } => write!(f, "RevokeTokens({user})"),
         }
     }
 }

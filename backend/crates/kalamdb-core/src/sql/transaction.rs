@@ -22,7 +22,7 @@ pub use pending::{Pending, WriteRef};
 pub use write_state::{WriteState, WriteTable};
 
 use crate::context::{Caller, StatementContext};
-use crate::engine::parts::EngineParts;
+use crate::engine::parts::{EngineParts, RowGate};
 use crate::error::SqlError;
 use crate::metrics;
 use crate::sql::dml::{self, Returned};
@@ -35,10 +35,20 @@ const ATTEMPTS_WITHOUT_WAIT: u32 = 4;
 /// Longest wait between two attempts.
 const WAIT_MAX: Duration = Duration::from_millis(20);
 
-/// Runs `statements` (SELECT, INSERT, UPDATE, DELETE) as one transaction and commits it.
+/// How a transaction ends, if none of its statements fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It is one statement by itself, and is committed.
+    Alone,
+    /// With COMMIT.
+    Commit,
+    /// With ROLLBACK: its statements are run, and nothing of them is kept.
+    Rollback,
+}
+
+/// Runs `statements` (SELECT, INSERT, UPDATE, DELETE) as one transaction and ends it.
 ///
-/// `explicit` says that they stood between BEGIN and COMMIT; otherwise there is one of them. The
-/// caller holds the engine's gate against catalog changes.
+/// `gate` keeps the catalog as it is meanwhile.
 ///
 /// # Errors
 /// The error, with the index of the statement that failed; `statements.len()` stands for the COMMIT.
@@ -49,8 +59,10 @@ pub async fn run(
     namespace: &Name,
     params: &Arc<[serde_json::Value]>,
     statements: &[&Statement],
-    explicit: bool,
+    ending: Ending,
+    gate: &RowGate,
 ) -> Result<Vec<StatementResult>, (usize, SqlError)> {
+    let explicit = ending != Ending::Alone;
     let commit_index = if explicit { statements.len() } else { 0 };
     let mut held = lanes::Held::default();
     for attempt in 0..engine.limits.transaction_attempts_max.max(1) {
@@ -60,7 +72,7 @@ pub async fn run(
         }
         let Transaction { ctx, pending, done, .. } = transaction;
         let (writes, offsets, retry_on) = pending.into_write_set();
-        if writes.rows.is_empty() {
+        if writes.rows.is_empty() || ending == Ending::Rollback {
             return results(done, None, &offsets).map_err(|error| (commit_index, error));
         }
         let wanted = engine.writes.lanes.of(&writes);
@@ -69,7 +81,7 @@ pub async fn run(
             held = engine.writes.lanes.enter(wanted).await;
             continue;
         }
-        match engine.store.commit(writes).await {
+        match engine.commit(writes, gate).await {
             Ok(committed) => {
                 return results(done, Some(committed), &offsets).map_err(|error| (commit_index, error));
             }

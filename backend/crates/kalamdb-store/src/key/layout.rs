@@ -17,7 +17,7 @@ use super::{KeyRange, RowKey, Scope};
 const SCOPE_SHARED: u8 = 0x00;
 const SCOPE_USER: u8 = 0x01;
 
-/// A range of stored keys, from `lower` up to but without `upper`.
+/// A range of stored keys, from `lower` up to but without `upper`; an empty `upper` is no end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ByteRange {
     pub(crate) lower: Vec<u8>,
@@ -51,6 +51,11 @@ pub(crate) fn change_key(table: TableId, scope: &Scope, seq: SeqId) -> Vec<u8> {
 /// SeqId at the end of a change's key.
 pub(crate) fn change_seq(key: &[u8]) -> Option<SeqId> {
     key.last_chunk::<8>().map(|bytes| SeqId(u64::from_be_bytes(*bytes)))
+}
+
+/// A change's key without its SeqId: what all changes of the table and scope begin with.
+pub(crate) fn change_prefix(key: &[u8]) -> &[u8] {
+    key.split_last_chunk::<8>().map_or(key, |(prefix, _)| prefix)
 }
 
 /// Takes the table or index and the scope off the front of a key; what is left is the rest of it.
@@ -91,9 +96,8 @@ pub(crate) fn within(prefix: &[u8], range: &KeyRange) -> ByteRange {
 }
 
 /// All keys that begin with `prefix`; with an empty one, all there are.
-pub(crate) fn beginning_with(prefix: &[u8]) -> (Vec<u8>, Option<Vec<u8>>) {
-    let upper = behind(prefix.to_vec());
-    (prefix.to_vec(), (!upper.is_empty()).then_some(upper))
+pub(crate) fn beginning_with(prefix: &[u8]) -> ByteRange {
+    ByteRange { lower: prefix.to_vec(), upper: behind(prefix.to_vec()) }
 }
 
 /// The first key behind all those that begin with `bytes`; empty if there is none.

@@ -221,7 +221,7 @@ impl Users {
     ///
     /// # Errors
     /// [`UserError`] when there is no such user, or it is the one that must stay.
-    pub fn drop(&self, id: &UserId, if_exists: bool) -> Result<Option<WriteSet>, UserError> {
+    pub fn remove(&self, id: &UserId, if_exists: bool) -> Result<Option<WriteSet>, UserError> {
         if *id == UserId::root() {
             return Err(UserError::RootStays);
         }

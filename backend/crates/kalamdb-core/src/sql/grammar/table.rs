@@ -220,10 +220,9 @@ fn table_ref(name: &ObjectName) -> Result<TableRef, SqlError> {
     let parts: Vec<_> = name.0.iter().map(|part| part.as_ident()).collect();
     match parts.as_slice() {
         [Some(table)] => Ok(TableRef { namespace: None, table: name_of(table, "table")? }),
-        [Some(namespace), Some(table)] => Ok(TableRef {
-            namespace: Some(name_of(namespace, "namespace")?),
-            table: name_of(table, "table")?,
-        }),
+        [Some(namespace), Some(table)] => {
+            Ok(TableRef { namespace: Some(name_of(namespace, "namespace")?), table: name_of(table, "table")? })
+        }
         _ => Err(SqlError::invalid("a table is named as namespace.table")),
     }
 }

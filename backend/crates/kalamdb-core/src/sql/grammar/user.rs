@@ -1,4 +1,4 @@
-//! `CREATE USER`, `ALTER USER`, `DROP USER`.
+//! `CREATE USER`, `ALTER USER`, `DROP USER`, `REVOKE TOKENS`, `EXECUTE AS USER`.
 
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -6,7 +6,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use kalamdb_commons::Role;
 
 use super::names::{expected, text, user};
-use super::take_word;
+use super::{expect_word, parse_error, query_or_dml, take_word};
 use crate::error::SqlError;
 use crate::sql::script::position_of;
 use crate::sql::statement::{Statement, UserChange, UserStatement};
@@ -65,6 +65,26 @@ pub(super) fn drop(parser: &mut Parser<'_>) -> Result<Statement, SqlError> {
     let if_exists = parser.parse_keywords(&[Keyword::IF, Keyword::EXISTS]);
     let user = user(parser)?;
     Ok(Statement::User(UserStatement::Drop { user, if_exists }))
+}
+
+/// `REVOKE TOKENS FOR USER 'u'`.
+pub(super) fn revoke_tokens(parser: &mut Parser<'_>) -> Result<Statement, SqlError> {
+    for word in ["REVOKE", "TOKENS", "FOR", "USER"] {
+        expect_word(parser, word)?;
+    }
+    Ok(Statement::User(UserStatement::RevokeTokens { user: user(parser)? }))
+}
+
+/// `EXECUTE AS USER 'u' ( statement )`.
+pub(super) fn execute_as(parser: &mut Parser<'_>) -> Result<Statement, SqlError> {
+    for word in ["EXECUTE", "AS", "USER"] {
+        expect_word(parser, word)?;
+    }
+    let user = user(parser)?;
+    parser.expect_token(&Token::LParen).map_err(parse_error)?;
+    let statement = Box::new(query_or_dml(parser)?);
+    parser.expect_token(&Token::RParen).map_err(parse_error)?;
+    Ok(Statement::ExecuteAs { user, statement })
 }
 
 /// A role, as a word or in single quotes.

@@ -105,7 +105,11 @@ impl Shape {
                 self.top().in_from = false;
             }
             Keyword::FROM | Keyword::USING if !is_keyword(before, Keyword::DISTINCT) => self.top().in_from = true,
-            Keyword::JOIN | Keyword::STRAIGHT_JOIN | Keyword::APPLY | Keyword::UNION | Keyword::INTERSECT
+            Keyword::JOIN
+            | Keyword::STRAIGHT_JOIN
+            | Keyword::APPLY
+            | Keyword::UNION
+            | Keyword::INTERSECT
             | Keyword::EXCEPT => self.relations = self.relations.saturating_add(1),
             Keyword::ARRAY | Keyword::STRUCT | Keyword::MAP if next == Some(&Token::Lt) => {
                 self.angles = self.angles.saturating_add(1);
@@ -168,9 +172,8 @@ impl Shape {
     }
 
     fn check(&self, limits: &Limits) -> Result<(), SqlError> {
-        let too_large = |what: &str, max: usize| {
-            Err(SqlError::new(ErrorCode::TooLarge, format!("{what}; the limit is {max}")))
-        };
+        let too_large =
+            |what: &str, max: usize| Err(SqlError::new(ErrorCode::TooLarge, format!("{what}; the limit is {max}")));
         if self.levels.len().max(self.angles) > limits.nesting_max {
             return too_large("the statement is nested too deeply", limits.nesting_max);
         }

@@ -162,12 +162,7 @@ impl Pending {
     }
 
     /// Counts a write against the limits. Rows written twice are counted twice.
-    fn account(
-        &mut self,
-        table: &WriteTable,
-        current: Option<&StoredRow>,
-        new: Option<&Row>,
-    ) -> Result<(), SqlError> {
+    fn account(&mut self, table: &WriteTable, current: Option<&StoredRow>, new: Option<&Row>) -> Result<(), SqlError> {
         let new = new.map_or(0, Row::size_bytes);
         if new > self.row_bytes_max {
             let text = format!("a row of table \"{}\" is larger than {} bytes", table.def.name, self.row_bytes_max);

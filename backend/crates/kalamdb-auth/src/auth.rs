@@ -1,0 +1,315 @@
+//! The door-keeper: logins, tokens, and the first user.
+//!
+//! It keeps no sessions. Who a token speaks for is found in the stored user each time, so a change of
+//! password or role, a drop or a revocation counts from the commit that makes it.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kalamdb_commons::{Role, UserId};
+use kalamdb_store::{Commit, CommitError, Store};
+use kalamdb_system::{NewUser, StateError, UserError, UserRecord, Users};
+
+use crate::error::AuthError;
+use crate::login_limit::{LoginLimit, RefreshLimit, RetryAfter};
+use crate::metrics;
+use crate::password::{self, PASSWORD_BYTES_MAX, Passwords};
+use crate::revocation::RevokedPairs;
+use crate::secret::{Secret, random_bytes};
+use crate::token::{Grant, TokenKeys, TokenUse, end_secs};
+
+/// Refreshes per minute and user; more is no client that keeps itself logged in.
+const REFRESHES_PER_MINUTE: u32 = 120;
+
+/// Knows who is asking.
+pub struct Auth {
+    store: Store,
+    users: Arc<Users>,
+    options: AuthOptions,
+    keys: TokenKeys,
+    passwords: Passwords,
+    logins: LoginLimit,
+    refreshes: RefreshLimit,
+    revoked: RevokedPairs,
+}
+
+/// What the door-keeper is told.
+#[derive(Debug, Clone)]
+pub struct AuthOptions {
+    /// Tokens are signed with it.
+    pub secret: Secret,
+    /// Name under which tokens are given out; those of others are not taken.
+    pub issuer: String,
+    /// Life of an access token.
+    pub access_ttl_secs: u64,
+    /// Life of a refresh token.
+    pub refresh_ttl_secs: u64,
+    /// Failed logins per minute, of one address and of one user; 0 means no limit.
+    pub login_attempts_per_minute: u32,
+}
+
+/// Who a valid access token speaks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The user.
+    pub user: UserId,
+    /// Its role, as stored.
+    pub role: Role,
+    /// End of the token, in microseconds since the Unix epoch.
+    pub expires_at: i64,
+    /// The pair of tokens it belongs to.
+    pub pair: u128,
+    /// What the user's `tokens_valid_after` is; when it changes, the token counts no more.
+    pub tokens_valid_after: i64,
+}
+
+/// A pair of tokens. `Debug` does not show them.
+#[derive(Clone)]
+pub struct Tokens {
+    /// Who they speak for.
+    pub user: Arc<UserRecord>,
+    /// To ask with.
+    pub access_token: String,
+    /// End of the access token, in microseconds since the Unix epoch.
+    pub access_expires_at: i64,
+    /// To get the next pair with.
+    pub refresh_token: String,
+    /// End of the refresh token, in microseconds since the Unix epoch.
+    pub refresh_expires_at: i64,
+}
+
+/// What became of the first user. `Debug` does not show a password.
+#[derive(Clone, PartialEq, Eq)]
+pub enum RootOutcome {
+    /// `root` was made.
+    Created {
+        /// Its password, where one had to be made up. It can be told only now.
+        password: Option<String>,
+    },
+    /// There was one already; its password stays.
+    Present,
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RootOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RootOutcome::Created { .. } => "Created",
+            RootOutcome::Present => "Present",
+        })
+    }
+}
+
+impl Auth {
+    /// A door-keeper for the users of this store.
+    ///
+    /// # Errors
+    /// [`StateError`] when the revoked pairs cannot be read.
+    pub fn new(store: Store, users: Arc<Users>, options: AuthOptions) -> Result<Auth, StateError> {
+        let revoked = RevokedPairs::load(&store, store.clock().now_micros())?;
+        let refreshes_per_minute = if options.login_attempts_per_minute == 0 { 0 } else { REFRESHES_PER_MINUTE };
+        Ok(Auth {
+            keys: TokenKeys::new(&options.secret, &options.issuer),
+            passwords: Passwords::new(),
+            logins: LoginLimit::new(options.login_attempts_per_minute),
+            refreshes: RefreshLimit::new(refreshes_per_minute),
+            revoked,
+            store,
+            users,
+            options,
+        })
+    }
+
+    /// Who an access token speaks for. Everything is checked: signature, issuer, times, use, revocation,
+    /// and that the user is still what it was when the token was given out.
+    ///
+    /// # Errors
+    /// [`AuthError`] saying what is wrong with the token.
+    pub fn verify(&self, token: &str) -> Result<Identity, AuthError> {
+        let result = self.granted(token, TokenUse::Access).map(|(grant, user)| Identity {
+            expires_at: grant.expires_at(),
+            user: grant.user,
+            role: user.role,
+            pair: grant.pair,
+            tokens_valid_after: grant.tokens_valid_after,
+        });
+        metrics::verification(&result);
+        result
+    }
+
+    /// How much longer a token counts that ends at `expires_at`, in microseconds since the Unix epoch.
+    #[must_use]
+    pub fn time_left(&self, expires_at: i64) -> Duration {
+        Duration::from_micros(u64::try_from(expires_at.saturating_sub(self.now())).unwrap_or(0))
+    }
+
+    /// Checks a password and gives out a pair of tokens. An unknown user and a wrong password get the
+    /// same answer at the same cost.
+    ///
+    /// # Errors
+    /// [`AuthError::InvalidCredentials`], or [`AuthError::RateLimited`] after too many wrong ones.
+    pub async fn login(&self, user: &str, password: &str, address: IpAddr) -> Result<Tokens, AuthError> {
+        let result = self.try_login(user, password, address).await;
+        metrics::login(&result);
+        if let Err(error) = &result {
+            tracing::debug!(code = %error.code(), "a login was refused");
+        }
+        result
+    }
+
+    async fn try_login(&self, user: &str, password: &str, address: IpAddr) -> Result<Tokens, AuthError> {
+        self.logins.check(user, address, self.now())?;
+        let turn = self.passwords.turn().await?;
+        let attempt = self.logins.take(user, address, self.now())?;
+        // A text that cannot be a password is not one for any user, known or unknown.
+        let password = if password.len() > PASSWORD_BYTES_MAX { "" } else { password };
+        let record = UserId::new(user).ok().and_then(|id| self.users.get(&id));
+        let hash = record.as_ref().map(|record| record.password_hash.clone());
+        let right = self.passwords.verify(turn, password, hash.clone()).await?;
+        // The user as it is now, unless its password was changed meanwhile.
+        let current = record.and_then(|record| self.users.get(&record.id));
+        match current.filter(|current| right && Some(&current.password_hash) == hash.as_ref()) {
+            Some(current) => {
+                self.logins.succeeded(&attempt, self.now());
+                self.issue(current)
+            }
+            None => Err(AuthError::InvalidCredentials),
+        }
+    }
+
+    /// Gives out a new pair for a refresh token, whose own pair counts no more.
+    ///
+    /// # Errors
+    /// [`AuthError`] saying what is wrong with the token.
+    pub async fn refresh(&self, refresh_token: &str) -> Result<Tokens, AuthError> {
+        let result = self.try_refresh(refresh_token).await;
+        metrics::refresh(&result);
+        result
+    }
+
+    async fn try_refresh(&self, refresh_token: &str) -> Result<Tokens, AuthError> {
+        let (grant, user) = self.granted(refresh_token, TokenUse::Refresh)?;
+        self.refreshes.take(&grant.user, self.now())?;
+        let tokens = self.issue(user)?;
+        if self.retire(&grant).await? { Ok(tokens) } else { Err(AuthError::TokenRevoked) }
+    }
+
+    /// Retires the pair of an access token.
+    ///
+    /// # Errors
+    /// [`AuthError`] saying what is wrong with the token, or that the server is shutting down.
+    pub async fn logout(&self, access_token: &str) -> Result<(), AuthError> {
+        let (grant, _) = self.granted(access_token, TokenUse::Access)?;
+        self.retire(&grant).await.map(drop)
+    }
+
+    /// Hashes a password to be, as a PHC string.
+    ///
+    /// # Errors
+    /// [`AuthError::PasswordLength`] when it is too short or too long.
+    pub async fn hash_password(&self, password: &str) -> Result<String, AuthError> {
+        self.passwords.hash(password).await
+    }
+
+    /// Takes over what a commit did to revoked pairs. Called for every commit, in order.
+    pub fn apply(&self, commit: &Commit) {
+        self.revoked.apply(commit);
+    }
+
+    /// Makes the user `root` if there is none, with this password or a random one.
+    ///
+    /// # Errors
+    /// [`AuthError`] when the password breaks the rule or the user cannot be stored.
+    pub async fn ensure_root(&self, password: Option<String>) -> Result<RootOutcome, AuthError> {
+        let root = UserId::root();
+        if self.users.get(&root).is_some() {
+            return Ok(RootOutcome::Present);
+        }
+        let (password, made_up) = match password {
+            Some(password) => (password, None),
+            None => {
+                let password = password::make_up()?;
+                (password.clone(), Some(password))
+            }
+        };
+        let password_hash = self.hash_password(&password).await?;
+        let new = NewUser { id: root, role: Role::System, password_hash, email: None };
+        let writes = match self.users.create(new, self.now()) {
+            Ok(writes) => writes,
+            Err(UserError::Exists(_)) => return Ok(RootOutcome::Present),
+            Err(error) => return Err(AuthError::Root(error)),
+        };
+        match self.store.commit(writes).await {
+            Ok(_) => Ok(RootOutcome::Created { password: made_up }),
+            Err(CommitError::Conflict) => Ok(RootOutcome::Present),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What a token grants, and to whom, if it counts.
+    fn granted(&self, token: &str, usage: TokenUse) -> Result<(Grant, Arc<UserRecord>), AuthError> {
+        let grant = self.keys.read(token, usage, self.now())?;
+        let user = self.users.get(&grant.user).ok_or(AuthError::TokenRevoked)?;
+        if user.tokens_valid_after != grant.tokens_valid_after || self.revoked.contains(grant.pair) {
+            return Err(AuthError::TokenRevoked);
+        }
+        Ok((grant, user))
+    }
+
+    fn issue(&self, user: Arc<UserRecord>) -> Result<Tokens, AuthError> {
+        let now = self.now();
+        let (access_ends, refresh_ends) =
+            (end_secs(now, self.options.access_ttl_secs), end_secs(now, self.options.refresh_ttl_secs));
+        let access = Grant {
+            user: user.id.clone(),
+            pair: u128::from_be_bytes(random_bytes().map_err(AuthError::Random)?),
+            tokens_valid_after: user.tokens_valid_after,
+            expires_secs: access_ends,
+            pair_expires_secs: access_ends.max(refresh_ends),
+        };
+        let refresh = Grant { expires_secs: refresh_ends, ..access.clone() };
+        Ok(Tokens {
+            access_token: self.keys.issue(&access, TokenUse::Access, now)?,
+            access_expires_at: access.expires_at(),
+            refresh_token: self.keys.issue(&refresh, TokenUse::Refresh, now)?,
+            refresh_expires_at: refresh.expires_at(),
+            user,
+        })
+    }
+
+    /// Retires a pair; `false` when somebody else has just done it.
+    async fn retire(&self, grant: &Grant) -> Result<bool, AuthError> {
+        let writes = self.revoked.retire(grant.pair, grant.pair_expires_at(), self.now());
+        match self.store.commit(writes).await {
+            Ok(_) => Ok(true),
+            Err(CommitError::Conflict) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn now(&self) -> i64 {
+        self.store.clock().now_micros()
+    }
+}
+
+impl From<RetryAfter> for AuthError {
+    fn from(RetryAfter(retry_after_secs): RetryAfter) -> Self {
+        AuthError::RateLimited { retry_after_secs }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! The running server: builds every part once, hands it to the next, and takes them down again in turn.
+//!
+//! What can fail without touching the data is done first. `root` is made last, so that a password that
+//! was made up is never lost to an error behind it.
+
+use std::fmt;
+use std::future::pending;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kalamdb_api::{ApiState, InvalidOrigin};
+use kalamdb_auth::{Auth, AuthError, RootOutcome, SecretError};
+use kalamdb_core::Engine;
+use kalamdb_core::engine::EngineOpenError;
+use kalamdb_store::{OpenError, Store};
+use kalamdb_system::{Catalog, StateError, Users};
+use tokio::net::TcpListener;
+use tokio::task::{JoinError, JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::tls::{self, TlsError};
+
+/// Time between two looks at what the metrics no longer need.
+const METRICS_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// A server that runs. Dropping it leaves it running; [`Server::stop`] ends it.
+pub struct Server {
+    addr: SocketAddr,
+    greeting: String,
+    engine: Engine,
+    store: Store,
+    shutdown: CancellationToken,
+    api: Option<JoinHandle<io::Result<()>>>,
+    others: Vec<JoinHandle<()>>,
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The certificate or its key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The list of origins holds something else.
+    #[error(transparent)]
+    Origins(#[from] InvalidOrigin),
+    /// The address is taken, or not one of this machine.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The data cannot be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The catalog or the users cannot be read.
+    #[error("the catalog cannot be read")]
+    State(#[from] StateError),
+    /// There is no key to sign tokens with.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The engine cannot be opened.
+    #[error(transparent)]
+    Engine(#[from] EngineOpenError),
+    /// The first user cannot be made.
+    #[error("the user \"root\" could not be made")]
+    Root(#[source] AuthError),
+    /// A part broke while it was opened.
+    #[error("a part of the server broke while it was opened")]
+    Broke(#[from] JoinError),
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The greeting may hold a password.
+        f.debug_struct("Server").field("addr", &self.addr).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Starts a server. When this returns it answers.
+    ///
+    /// # Errors
+    /// [`StartError`]; then nothing runs.
+    pub async fn start(config: Config) -> Result<Server, StartError> {
+        kalamdb_api::metrics::install();
+        let tls = match (&config.server.tls_cert_file, &config.server.tls_key_file) {
+            (Some(certificate), Some(key)) => Some(tls::load(certificate, key)?),
+            _ => None,
+        };
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let options = config.api_options(tls)?;
+        let (listener, addr) = bind(config.server.listen).await?;
+        let admin = match config.server.admin_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        for setting in config.insecure() {
+            tracing::warn!(setting, "other machines can connect in plain text");
+        }
+
+        let root_password = config.auth.root_password.clone().map(|hidden| hidden.0);
+        let Parts { store, users, auth, engine } = tokio::task::spawn_blocking(move || Parts::open(&config)).await??;
+        let outcome = match auth.ensure_root(root_password).await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                take_down(engine, store).await;
+                return Err(StartError::Root(error));
+            }
+        };
+
+        let shutdown = CancellationToken::new();
+        let state = ApiState { engine: engine.clone(), auth, users, options: Arc::new(options) };
+        let api = tokio::spawn(kalamdb_api::serve(listener, state, shutdown.clone()));
+        let mut others = vec![tokio::spawn(keep_metrics_up(shutdown.clone()))];
+        if let Some((listener, address)) = admin {
+            tracing::info!(%address, "operators are answered");
+            others.push(tokio::spawn(serve_operators(listener, shutdown.clone())));
+        }
+        tracing::info!(%addr, "the server is up");
+        let greeting = greeting(&outcome, scheme, addr);
+        Ok(Server { addr, greeting, engine, store, shutdown, api: Some(api), others })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// What an operator wants to read at the start: the address and, at the first start, the password
+    /// of `root` where one was made up.
+    #[must_use]
+    pub fn greeting(&self) -> &str {
+        &self.greeting
+    }
+
+    /// Returns when the server can no longer accept connections, which it never does by itself.
+    pub async fn failed(&mut self) -> io::Error {
+        let Some(api) = &mut self.api else { return pending().await };
+        let ended = api.await;
+        self.api = None;
+        match ended {
+            Ok(Ok(())) => io::Error::other("it ended"),
+            Ok(Err(error)) => error,
+            Err(broke) => io::Error::other(broke),
+        }
+    }
+
+    /// Stops the server: sockets are told, running statements end, the data is closed.
+    pub async fn stop(self) {
+        let Server { engine, store, shutdown, api, others, .. } = self;
+        tracing::info!("the server is stopping");
+        shutdown.cancel();
+        if let Some(api) = api {
+            match api.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(%error, "accepting connections failed"),
+                Err(error) => tracing::error!(%error, "accepting connections broke"),
+            }
+        }
+        for task in others {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a task broke");
+            }
+        }
+        take_down(engine, store).await;
+        tracing::info!("the server has stopped");
+    }
+}
+
+/// Everything behind the doors.
+struct Parts {
+    store: Store,
+    users: Arc<Users>,
+    auth: Arc<Auth>,
+    engine: Engine,
+}
+
+impl Parts {
+    /// Opens the data and what works on it. Takes a while; not for async threads.
+    fn open(config: &Config) -> Result<Parts, StartError> {
+        let store = Store::open(config.store_options())?;
+        let catalog = Arc::new(Catalog::load(&store)?);
+        let users = Arc::new(Users::load(&store)?);
+        let auth = Arc::new(Auth::new(store.clone(), Arc::clone(&users), config.auth_options()?)?);
+        let settings = config.setting_rows(store.epoch());
+        let options = config.engine_options(settings);
+        let engine = Engine::open(store.clone(), catalog, Arc::clone(&users), Arc::clone(&auth), options)?;
+        Ok(Parts { store, users, auth, engine })
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+/// Ends what stands behind the doors. Their threads are waited for where waiting is allowed.
+async fn take_down(engine: Engine, store: Store) {
+    engine.shutdown().await;
+    let closed = tokio::task::spawn_blocking(move || {
+        drop(engine);
+        store.close();
+    });
+    if let Err(error) = closed.await {
+        tracing::error!(%error, "closing the data broke");
+    }
+}
+
+async fn serve_operators(listener: TcpListener, shutdown: CancellationToken) {
+    if let Err(error) = kalamdb_api::serve_admin(listener, shutdown).await {
+        tracing::error!(%error, "operators are no longer answered");
+    }
+}
+
+async fn keep_metrics_up(shutdown: CancellationToken) {
+    let mut tick = tokio::time::interval(METRICS_UPKEEP_INTERVAL);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = tick.tick() => kalamdb_api::metrics::upkeep(),
+        }
+    }
+}
+
+fn greeting(root: &RootOutcome, scheme: &str, addr: SocketAddr) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let address = format!("KalamDB {version} listening on {scheme}://{addr}\n");
+    match root {
+        RootOutcome::Created { password: Some(password) } => {
+            format!("user root was made with the password {password} (this is shown only once)\n{address}")
+        }
+        RootOutcome::Created { password: None } | RootOutcome::Present => address,
+    }
+}
