@@ -236,7 +236,10 @@ fn greeting(root: &RootOutcome, scheme: &str, addr: SocketAddr) -> String {
     let address = format!("KalamDB {version} listening on {scheme}://{addr}\n");
     match root {
         RootOutcome::Created { password: Some(password) } => {
-            format!("user root was made with the password {password} (this is shown only once)\n{address}")
+            format!(
+                "First start: the administrator was made. This password is shown only once.\n\n    user      root\n    \
+                 password  {password}\n\n{address}"
+            )
         }
         RootOutcome::Created { password: None } | RootOutcome::Present => address,
     }

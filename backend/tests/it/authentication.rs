@@ -234,3 +234,23 @@ async fn s02_there_is_no_default_or_empty_password() {
     }
     assert!(root.try_sql("CREATE USER 'x' WITH PASSWORD '' ROLE user").await.is_err());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fr007_a_refresh_keeps_open_connections_and_a_logout_after_it_ends_them() {
+    let server = TestServer::start().await;
+    let anna = server.user("anna", "user").await;
+    let (mut renewed, mut idle) = (anna.connect().await, anna.connect().await);
+    renewed.subscribe("s", "SELECT 1 AS one").await;
+    let pair = refreshed(&anna).await;
+    let fresh = pair["access_token"].as_str().unwrap();
+    assert_eq!(renewed.authenticate(fresh).await["type"], "auth_success");
+    for socket in [&mut renewed, &mut idle] {
+        socket.send(&json!({ "type": "ping" })).await;
+        assert_eq!(socket.next().await["type"], "pong");
+    }
+    let answer = anna.http.post("/v1/api/auth/logout", Some(fresh), &json!({})).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    for socket in [&mut renewed, &mut idle] {
+        assert_eq!(closed_in_time(socket).await.code, 4002);
+    }
+}

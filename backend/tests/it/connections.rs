@@ -117,6 +117,50 @@ async fn a_ping_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ping_of_the_protocol_below_is_answered_and_a_close_without_a_code_is_answered_1000() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let server = TestServer::start().await;
+    let mut stream = tokio::net::TcpStream::connect(server.addr()).await.unwrap();
+    let head = "GET /v1/ws HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+                sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    // A ping that says "hi", in pieces, and a close; masked with zeros, which change nothing.
+    let frames: [&[u8]; 3] = [&[0x89, 0x82, 0, 0], &[0, 0, b'h', b'i'], &[0x88, 0x80, 0, 0, 0, 0]];
+    stream.write_all(head.as_bytes()).await.unwrap();
+    for piece in frames {
+        stream.write_all(piece).await.unwrap();
+    }
+    let mut answer = Vec::new();
+    let reading = stream.read_to_end(&mut answer);
+    tokio::time::timeout(kalamdb_testkit::PATIENCE, reading).await.expect("the stream ends").unwrap();
+    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("an answer with a head") + 4;
+    let (head, frames) = answer.split_at(end);
+    assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(head));
+    assert_eq!(frames[..4], [0x8a, 2, b'h', b'i'], "the pong says what the ping said");
+    assert_eq!(frames[4], 0x88);
+    assert_eq!(u16::from_be_bytes([frames[6], frames[7]]), 1000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s19_a_reader_that_never_reads_is_cut_off_and_its_rows_are_gone() {
+    let server = TestServer::with(&[("websocket.slow_reader_timeout_secs", "1")]).await;
+    let root = server.root().await;
+    root.sql("CREATE TABLE t (id INT PRIMARY KEY, pad TEXT)").await;
+    let mut socket = root.connect().await;
+    socket.subscribe("s", "SELECT * FROM t").await;
+    let pad = json!("x".repeat(400_000));
+    let filling = async {
+        for id in 0.. {
+            root.sql_with("INSERT INTO t VALUES ($1, $2)", &[json!(id), pad.clone()]).await;
+            if root.rows("SELECT connection_id FROM system.connections").await.is_empty() {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(kalamdb_testkit::PATIENCE, filling).await.expect("it is cut off");
+    assert_eq!(root.cell("SELECT COUNT(*) FROM system.live_queries").await, json!("0"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_stops_says_so_to_every_socket() {
     let mut server = TestServer::start().await;
     let root = server.root().await;

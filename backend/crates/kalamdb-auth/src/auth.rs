@@ -59,8 +59,8 @@ pub struct Identity {
     pub role: Role,
     /// End of the token, in microseconds since the Unix epoch.
     pub expires_at: i64,
-    /// The pair of tokens it belongs to.
-    pub pair: u128,
+    /// The login that the token goes back to, through any number of refreshes; ended by a logout.
+    pub login: u128,
     /// What the user's `tokens_valid_after` is; when it changes, the token counts no more.
     pub tokens_valid_after: i64,
 }
@@ -143,7 +143,7 @@ impl Auth {
             expires_at: grant.expires_at(),
             user: grant.user,
             role: user.role,
-            pair: grant.pair,
+            login: grant.login,
             tokens_valid_after: grant.tokens_valid_after,
         });
         metrics::verification(&result);
@@ -184,13 +184,14 @@ impl Auth {
         match current.filter(|current| right && Some(&current.password_hash) == hash.as_ref()) {
             Some(current) => {
                 self.logins.succeeded(&attempt, self.now());
-                self.issue(current)
+                self.issue(current, random_id()?)
             }
             None => Err(AuthError::InvalidCredentials),
         }
     }
 
-    /// Gives out a new pair for a refresh token, whose own pair counts no more.
+    /// Gives out a new pair for a refresh token, whose own pair counts no more. Connections that were
+    /// opened with the old pair stay until its time is up, so that the new token can be shown on them.
     ///
     /// # Errors
     /// [`AuthError`] saying what is wrong with the token.
@@ -203,17 +204,17 @@ impl Auth {
     async fn try_refresh(&self, refresh_token: &str) -> Result<Tokens, AuthError> {
         let (grant, user) = self.granted(refresh_token, TokenUse::Refresh)?;
         self.refreshes.take(&grant.user, self.now())?;
-        let tokens = self.issue(user)?;
-        if self.retire(&grant).await? { Ok(tokens) } else { Err(AuthError::TokenRevoked) }
+        let tokens = self.issue(user, grant.login)?;
+        if self.retire(grant.pair, &grant).await? { Ok(tokens) } else { Err(AuthError::TokenRevoked) }
     }
 
-    /// Retires the pair of an access token.
+    /// Ends the login that an access token goes back to: its pair counts no more, and its connections end.
     ///
     /// # Errors
     /// [`AuthError`] saying what is wrong with the token, or that the server is shutting down.
     pub async fn logout(&self, access_token: &str) -> Result<(), AuthError> {
         let (grant, _) = self.granted(access_token, TokenUse::Access)?;
-        self.retire(&grant).await.map(drop)
+        self.retire(grant.login, &grant).await.map(drop)
     }
 
     /// Hashes a password to be, as a PHC string.
@@ -263,19 +264,21 @@ impl Auth {
     fn granted(&self, token: &str, usage: TokenUse) -> Result<(Grant, Arc<UserRecord>), AuthError> {
         let grant = self.keys.read(token, usage, self.now())?;
         let user = self.users.get(&grant.user).ok_or(AuthError::TokenRevoked)?;
-        if user.tokens_valid_after != grant.tokens_valid_after || self.revoked.contains(grant.pair) {
+        let is_retired = self.revoked.contains(grant.pair) || self.revoked.contains(grant.login);
+        if user.tokens_valid_after != grant.tokens_valid_after || is_retired {
             return Err(AuthError::TokenRevoked);
         }
         Ok((grant, user))
     }
 
-    fn issue(&self, user: Arc<UserRecord>) -> Result<Tokens, AuthError> {
+    fn issue(&self, user: Arc<UserRecord>, login: u128) -> Result<Tokens, AuthError> {
         let now = self.now();
         let (access_ends, refresh_ends) =
             (end_secs(now, self.options.access_ttl_secs), end_secs(now, self.options.refresh_ttl_secs));
         let access = Grant {
             user: user.id.clone(),
-            pair: u128::from_be_bytes(random_bytes().map_err(AuthError::Random)?),
+            pair: random_id()?,
+            login,
             tokens_valid_after: user.tokens_valid_after,
             expires_secs: access_ends,
             pair_expires_secs: access_ends.max(refresh_ends),
@@ -290,9 +293,10 @@ impl Auth {
         })
     }
 
-    /// Retires a pair; `false` when somebody else has just done it.
-    async fn retire(&self, grant: &Grant) -> Result<bool, AuthError> {
-        let writes = self.revoked.retire(grant.pair, grant.pair_expires_at(), self.now());
+    /// Retires a pair or a login, of which this is the only pair that counts; `false` when somebody else
+    /// has just done it.
+    async fn retire(&self, id: u128, grant: &Grant) -> Result<bool, AuthError> {
+        let writes = self.revoked.retire(id, grant.pair_expires_at(), self.now());
         match self.store.commit(writes).await {
             Ok(_) => Ok(true),
             Err(CommitError::Conflict) => Ok(false),
@@ -303,6 +307,10 @@ impl Auth {
     fn now(&self) -> i64 {
         self.store.clock().now_micros()
     }
+}
+
+fn random_id() -> Result<u128, AuthError> {
+    random_bytes().map(u128::from_be_bytes).map_err(AuthError::Random)
 }
 
 impl From<RetryAfter> for AuthError {

@@ -1,8 +1,9 @@
-//! Pairs of tokens that count no more, until they would have ended anyway.
+//! Pairs of tokens and logins that count no more, until they would have ended anyway.
 //!
-//! A pair is retired by a commit, so that everything that follows the database hears of it, and what
-//! is remembered here is exactly what is stored. Each such commit also takes along some records that
-//! have become pointless, so neither memory nor disk grows beyond what can still be shown.
+//! A refresh retires a pair, a logout a login; both are random ids and are kept alike. It is done by a
+//! commit, so that everything that follows the database hears of it, and what is remembered here is
+//! exactly what is stored. Each such commit also takes along some records that have become pointless,
+//! so neither memory nor disk grows beyond what can still be shown.
 
 use std::collections::BTreeSet;
 use std::collections::HashMap;

@@ -37,6 +37,8 @@ pub(crate) struct Grant {
     pub(crate) user: UserId,
     /// The pair it was given out in.
     pub(crate) pair: u128,
+    /// The login that the pair goes back to, through any number of refreshes.
+    pub(crate) login: u128,
     /// What the user's `tokens_valid_after` was.
     pub(crate) tokens_valid_after: i64,
     /// End of this token, in whole seconds since the Unix epoch.
@@ -54,6 +56,7 @@ struct Claims {
     nbf: i64,
     exp: i64,
     jti: String,
+    sid: String,
     typ: TokenUse,
     /// `tokens_valid_after` of the user, in microseconds since the Unix epoch.
     tva: i64,
@@ -101,6 +104,7 @@ impl TokenKeys {
             nbf: since,
             exp: grant.expires_secs,
             jti: format!("{:032x}", grant.pair),
+            sid: format!("{:032x}", grant.login),
             typ: usage,
             tva: grant.tokens_valid_after,
             pair_exp: grant.pair_expires_secs,
@@ -130,6 +134,7 @@ impl TokenKeys {
         Ok(Grant {
             user: UserId::new(&claims.sub).map_err(|_| AuthError::InvalidToken)?,
             pair: u128::from_str_radix(&claims.jti, 16).map_err(|_| AuthError::InvalidToken)?,
+            login: u128::from_str_radix(&claims.sid, 16).map_err(|_| AuthError::InvalidToken)?,
             tokens_valid_after: claims.tva,
             expires_secs: claims.exp,
             pair_expires_secs: claims.pair_exp,

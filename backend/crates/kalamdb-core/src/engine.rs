@@ -131,7 +131,7 @@ impl Engine {
             took: 0.0,
             error: Some(error.into_body(None)),
         });
-        response.took = began.elapsed().as_secs_f64() * 1_000.0;
+        response.took = milliseconds(began.elapsed());
         response
     }
 
@@ -217,6 +217,11 @@ async fn plan(
     let ctx = parts.context_of_query(&caller, &namespace, &params).await;
     let plan = live_plan::plan(&parts.session, &ctx, &query).await?;
     Ok(PlannedLive { plan: Arc::new(plan), namespace })
+}
+
+/// In milliseconds, to the microsecond.
+fn milliseconds(time: std::time::Duration) -> f64 {
+    (time.as_secs_f64() * 1_000_000.0).round() / 1_000.0
 }
 
 #[cfg(test)]

@@ -282,9 +282,10 @@ impl Inner {
                         }
                     }
                 }
-                Some((AuthKey::RevokedPair, pair)) if write.value.is_some() => {
-                    let pair = pair.try_into().map(u128::from_be_bytes);
-                    for peer in pair.iter().flat_map(|&pair| self.registry.revoke_pair(pair)) {
+                // A pair that a refresh retired names no login, and ends no connection.
+                Some((AuthKey::RevokedPair, login)) if write.value.is_some() => {
+                    let login = login.try_into().map(u128::from_be_bytes);
+                    for peer in login.iter().flat_map(|&login| self.registry.end_login(login)) {
                         self.close(&peer, CloseReason::TokenRevoked, None);
                     }
                 }

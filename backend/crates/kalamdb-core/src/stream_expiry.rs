@@ -207,7 +207,7 @@ impl Expirer {
             }
             if let Err(error) = self.delete(table.id, &batch).await {
                 self.shared.queue.lock().put_back(table.id, batch);
-                return Err(error.into());
+                return Err(error);
             }
         }
         Ok(())

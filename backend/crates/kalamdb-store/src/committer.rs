@@ -101,7 +101,11 @@ impl Committer {
         }
         if !group.is_empty() {
             match self.write(&mut group) {
-                Ok(()) => group.listen(shared.listener().as_deref()),
+                Ok(()) => {
+                    if let Some(listener) = shared.listener() {
+                        group.tell(&listener);
+                    }
+                }
                 Err(error) => {
                     tracing::error!(%error, "a group of commits could not be stored");
                     metrics::storage_failed();

@@ -42,7 +42,7 @@ pub use key::{KeyError, KeyRange, RowKey, Scope, decode_values, encode_values};
 pub use meta::FORMAT_VERSION;
 pub use options::{Durability, StoreOptions};
 pub use snapshot::Snapshot;
-pub use store::Store;
+pub use store::{Listener, Record, Store};
 pub use write_set::{
     BuiltIndexEntry, Change, Commit, CommitError, Committed, Expect, IndexSpec, RecordSpace, RecordWrite, RowWrite,
     StoredRow, WriteSet,

@@ -26,6 +26,9 @@ pub(crate) type Db = DBWithThreadMode<SingleThreaded>;
 /// A state of the database that stays as it is.
 pub(crate) type Pinned<'a> = SnapshotWithThreadMode<'a, Db>;
 
+/// Is handed keys and values, and says whether it wants more.
+pub(crate) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, ReadError> + 'a;
+
 /// The column families, found once.
 pub(crate) struct Families<'a> {
     pub(crate) meta: &'a ColumnFamily,
@@ -85,7 +88,7 @@ impl Rocks {
         family: &ColumnFamily,
         range: ByteRange,
         mut read: ReadOptions,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, ReadError>,
+        visit: &mut Visit<'_>,
     ) -> Result<(), ReadError> {
         if !range.upper.is_empty() {
             if range.lower >= range.upper {

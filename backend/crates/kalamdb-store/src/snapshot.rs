@@ -18,7 +18,7 @@ use crate::history::LostNumbers;
 use crate::key::layout::{self, ByteRange};
 use crate::key::{KeyRange, RowKey, Scope};
 use crate::meta;
-use crate::rocks::{Pinned, Rocks};
+use crate::rocks::{Pinned, Rocks, Visit};
 use crate::row_codec;
 use crate::write_set::{Change, StoredRow};
 
@@ -197,12 +197,7 @@ impl Stand {
         self.rocks().db().get_pinned_cf_opt(family, key, &self.view.borrow_dependent().point)
     }
 
-    fn scan(
-        &self,
-        family: &ColumnFamily,
-        range: ByteRange,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, ReadError>,
-    ) -> Result<(), ReadError> {
+    fn scan(&self, family: &ColumnFamily, range: ByteRange, visit: &mut Visit<'_>) -> Result<(), ReadError> {
         let mut read = ReadOptions::default();
         read.set_snapshot(&self.view.borrow_dependent().pinned);
         self.rocks().scan(family, range, read, visit)

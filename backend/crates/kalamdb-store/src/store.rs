@@ -30,6 +30,12 @@ use crate::snapshot::Snapshot;
 use crate::upkeep::Upkeep;
 use crate::write_set::{Commit, CommitError, Committed, RecordSpace, WriteSet};
 
+/// Told of each commit.
+pub type Listener = Arc<dyn Fn(&Arc<Commit>) + Send + Sync>;
+
+/// Key and value of a record.
+pub type Record = (Vec<u8>, Vec<u8>);
+
 /// The data of one directory. Clones are handles on the same store.
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
@@ -63,7 +69,7 @@ impl Store {
 
     /// Says who is told of every commit from now on, on the committer's thread: in order, once the
     /// commit is durable and seen by new snapshots, before its writer is answered. To be called once.
-    pub fn listen(&self, listener: Arc<dyn Fn(&Arc<Commit>) + Send + Sync>) {
+    pub fn listen(&self, listener: Listener) {
         self.0.shared.set_listener(Some(listener));
     }
 
@@ -123,7 +129,7 @@ impl Store {
     ///
     /// # Errors
     /// [`ReadError`] when they cannot be read.
-    pub fn scan_records(&self, space: RecordSpace, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
+    pub fn scan_records(&self, space: RecordSpace, prefix: &[u8]) -> Result<Vec<Record>, ReadError> {
         let rocks = &self.0.shared.rocks;
         let mut found = Vec::new();
         let (family, range) = (rocks.families().records(space), layout::beginning_with(prefix));

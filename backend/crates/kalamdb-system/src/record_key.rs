@@ -25,7 +25,7 @@ pub enum CatalogKey {
 pub enum AuthKey {
     /// A user, by name.
     User = 1,
-    /// A revoked pair of tokens, by the pair's id.
+    /// A pair of tokens that a refresh retired, or a login that was ended, by its id.
     RevokedPair = 2,
 }
 
@@ -80,10 +80,10 @@ impl AuthKey {
         tagged(AuthKey::User as u8, id.as_str().as_bytes())
     }
 
-    /// Key of a revoked pair of tokens.
+    /// Key of a retired pair of tokens or an ended login.
     #[must_use]
-    pub fn revoked_pair(pair_id: u128) -> Vec<u8> {
-        tagged(AuthKey::RevokedPair as u8, &pair_id.to_be_bytes())
+    pub fn revoked_pair(id: u128) -> Vec<u8> {
+        tagged(AuthKey::RevokedPair as u8, &id.to_be_bytes())
     }
 
     /// What the keys of all records of this kind begin with.

@@ -80,7 +80,7 @@ async fn a_login_gives_a_pair_that_speaks_for_the_stored_user() {
     let identity = door.auth.verify(&tokens.access_token).unwrap();
     assert_eq!((identity.user.as_str(), identity.role), ("root", Role::System));
     assert_eq!(identity.expires_at, tokens.access_expires_at);
-    assert_ne!(identity.pair, door.auth.verify(&door.login("root").await.access_token).unwrap().pair);
+    assert_ne!(identity.login, door.auth.verify(&door.login("root").await.access_token).unwrap().login);
 }
 
 #[tokio::test]
@@ -148,7 +148,19 @@ async fn s05_a_refresh_retires_the_old_pair_and_works_once() {
 }
 
 #[tokio::test]
-async fn s05_a_logout_ends_its_pair_and_no_other_also_after_a_restart() {
+async fn s05_a_logout_after_a_refresh_ends_the_login_and_so_its_open_connections() {
+    let door = Door::open().await;
+    let old = door.login("root").await;
+    let login = door.auth.verify(&old.access_token).unwrap().login;
+    let new = door.auth.refresh(&old.refresh_token).await.unwrap();
+    assert_eq!(door.auth.verify(&new.access_token).unwrap().login, login, "a refresh goes on with the login");
+    door.auth.logout(&new.access_token).await.unwrap();
+    assert!(door.auth.revoked.contains(login));
+    assert_eq!(door.code(&new.access_token), ErrorCode::TokenRevoked);
+}
+
+#[tokio::test]
+async fn s05_a_logout_ends_its_login_and_no_other_also_after_a_restart() {
     let door = Door::open().await;
     let (one, two) = (door.login("root").await, door.login("root").await);
     door.auth.logout(&one.access_token).await.unwrap();

@@ -18,6 +18,7 @@ fn grant() -> Grant {
     Grant {
         user: UserId::new("anna").unwrap(),
         pair: 0xfeed,
+        login: 0xcafe,
         tokens_valid_after: NOW - 7,
         expires_secs: NOW_SECS + 60,
         pair_expires_secs: NOW_SECS + 600,
@@ -27,7 +28,7 @@ fn grant() -> Grant {
 fn claims() -> Json {
     json!({
         "iss": "kalamdb", "sub": "anna", "iat": NOW_SECS, "nbf": NOW_SECS, "exp": NOW_SECS + 60,
-        "jti": format!("{:032x}", 0xfeed_u128), "typ": "access", "tva": NOW - 7, "pair_exp": NOW_SECS + 600,
+        "jti": format!("{:032x}", 0xfeed_u128), "sid": format!("{:032x}", 0xcafe_u128), "typ": "access", "tva": NOW - 7, "pair_exp": NOW_SECS + 600,
     })
 }
 
@@ -63,7 +64,7 @@ fn s04_a_token_holds_no_role() {
     let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
     let payload: Json = serde_json::from_slice(&payload).unwrap();
     let names: Vec<&str> = payload.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(names, ["iss", "sub", "iat", "nbf", "exp", "jti", "typ", "tva", "pair_exp"]);
+    assert_eq!(names, ["iss", "sub", "iat", "nbf", "exp", "jti", "sid", "typ", "tva", "pair_exp"]);
 }
 
 #[test]
@@ -147,7 +148,7 @@ fn s05_a_token_is_refused_before_its_time() {
 
 #[test]
 fn s05_a_token_that_lacks_a_claim_is_refused() {
-    for name in ["iss", "sub", "nbf", "exp", "jti", "typ", "tva"] {
+    for name in ["iss", "sub", "nbf", "exp", "jti", "sid", "typ", "tva"] {
         let mut claims = claims();
         claims.as_object_mut().unwrap().shift_remove(name);
         invalid(&signed(&claims, Algorithm::HS256, SECRET));

@@ -110,6 +110,9 @@ fn is_false(flag: &bool) -> bool {
 }
 
 fn null_means_without_initial<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SubscribeOptions, D::Error> {
-    let options = Option::<SubscribeOptions>::deserialize(deserializer)?;
-    Ok(options.unwrap_or(SubscribeOptions { without_initial: true, ..SubscribeOptions::default() }))
+    // Through a map, because a struct would also be read from a list of its fields.
+    let Some(options) = Option::<serde_json::Map<String, serde_json::Value>>::deserialize(deserializer)? else {
+        return Ok(SubscribeOptions { without_initial: true, ..SubscribeOptions::default() });
+    };
+    serde_json::from_value(serde_json::Value::Object(options)).map_err(serde::de::Error::custom)
 }

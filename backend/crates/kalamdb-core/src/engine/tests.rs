@@ -169,10 +169,11 @@ async fn on_conflict_writes_no_row_twice_in_one_statement() {
         assert_eq!(error.code, ErrorCode::ConstraintViolation);
         assert!(error.message.contains("a second time"), "{error:?}");
     }
-    let sql = "INSERT INTO t VALUES (1, 1), (2, 2), (3, 3) ON CONFLICT (id) DO UPDATE SET n = t.n + EXCLUDED.n RETURNING id, n";
+    let sql = "INSERT INTO t VALUES (1, 1), (2, 2), (3, 3) \
+               ON CONFLICT (id) DO UPDATE SET n = t.n + EXCLUDED.n RETURNING id, n";
     assert_eq!(test.rows(sql).await, json!([[1, 11], [2, 2], [3, 3]]));
-    let sql = "INSERT INTO t VALUES (1, 5), (2, 5), (4, 5) ON CONFLICT (id) DO UPDATE SET n = abs(EXCLUDED.n) * 2, id = t.id + 10 \
-               WHERE default.t.n > 10 RETURNING *";
+    let sql = "INSERT INTO t VALUES (1, 5), (2, 5), (4, 5) \
+               ON CONFLICT (id) DO UPDATE SET n = abs(EXCLUDED.n) * 2, id = t.id + 10 WHERE default.t.n > 10 RETURNING *";
     assert_eq!(test.rows(sql).await, json!([[11, 10], [4, 5]]));
     assert_eq!(test.rows("SELECT * FROM t ORDER BY id").await, json!([[2, 2], [3, 3], [4, 5], [11, 10]]));
 }
@@ -215,8 +216,8 @@ async fn on_conflict_takes_a_unique_index_and_sees_the_transactions_own_rows() {
 async fn defaults_are_constants_made_up_ids_or_any_expression() {
     let test = TestEngine::start();
     test.sql(
-        "CREATE TABLE t (id BIGINT DEFAULT SNOWFLAKE_ID() PRIMARY KEY, who TEXT DEFAULT CURRENT_USER(), at TIMESTAMP DEFAULT NOW(), \
-         x TEXT DEFAULT upper('a' || 'b'), n INT DEFAULT 7)",
+        "CREATE TABLE t (id BIGINT DEFAULT SNOWFLAKE_ID() PRIMARY KEY, who TEXT DEFAULT CURRENT_USER(), \
+         at TIMESTAMP DEFAULT NOW(), x TEXT DEFAULT upper('a' || 'b'), n INT DEFAULT 7)",
     )
     .await;
     let rows = test.rows("INSERT INTO t (n) VALUES (1), (DEFAULT), (1 + 2) RETURNING who, at, x, n").await;
@@ -276,7 +277,8 @@ async fn a_parameter_of_the_wrong_kind_is_told_from_a_value_that_does_not_fit() 
         (json!(40_000), ErrorCode::ConstraintViolation),
         (Json::Null, ErrorCode::ConstraintViolation),
     ] {
-        let response = test.run_as("root", Role::System, "INSERT INTO t VALUES ($1)", &[param.clone()]).await;
+        let response =
+            test.run_as("root", Role::System, "INSERT INTO t VALUES ($1)", std::slice::from_ref(&param)).await;
         assert_eq!(response.error.unwrap().code, code, "{param}");
     }
 }
@@ -332,4 +334,71 @@ async fn s12_nobody_acts_for_a_user_of_a_higher_role() {
     let response = test.run_as("admin", Role::Dba, sql, &[]).await;
     assert_eq!(response.error.unwrap().code, ErrorCode::PermissionDenied);
     assert_eq!(test.rows(sql).await, json!([["chief"]]));
+}
+
+#[tokio::test]
+async fn expressions_of_a_write_may_be_any_over_the_row_and_other_tables() {
+    let test = TestEngine::start();
+    test.sql("CREATE TABLE u (id INT PRIMARY KEY, n INT); INSERT INTO u VALUES (1, 5), (2, 7)").await;
+    test.sql("CREATE TABLE \"Töne\" (id INT PRIMARY KEY, n INT, a TEXT)").await;
+    test.sql("INSERT INTO \"Töne\" AS x SELECT id, n, 'u' || id FROM u ORDER BY id DESC LIMIT 1 RETURNING x.a").await;
+    test.sql("INSERT INTO \"Töne\" VALUES ((SELECT MAX(id) + 1 FROM u), length('abc'), upper('z') || 'y')").await;
+    assert_eq!(test.rows("SELECT * FROM \"Töne\" ORDER BY id").await, json!([[2, 7, "u2"], [3, 3, "Zy"]]));
+    let sql = "UPDATE \"Töne\" AS x SET n = (SELECT SUM(u.n) FROM u WHERE u.id <= x.id), a = x.a || x.n \
+               WHERE EXISTS (SELECT 1 FROM u WHERE u.id = x.id) RETURNING x.*, (SELECT COUNT(*) FROM u) AS c, x.n % 5 AS m";
+    assert_eq!(test.rows(sql).await, json!([[2, 12, "u27", "2", 2]]));
+    let sql = "DELETE FROM \"Töne\" AS x WHERE x.id NOT IN (SELECT id FROM u) RETURNING x.id";
+    assert_eq!(test.rows(sql).await, json!([[3]]));
+    assert_eq!(test.sql("UPDATE \"Töne\" SET (n, a) = (1, 'one')").await.row_count, 1);
+    assert_eq!(test.rows("SELECT * FROM \"Töne\"").await, json!([[2, 1, "one"]]));
+}
+
+#[tokio::test]
+async fn a_write_may_ask_for_the_version_of_the_row_it_saw() {
+    let test = TestEngine::start();
+    test.sql("CREATE TABLE t (id INT PRIMARY KEY, n INT)").await;
+    let SeqId(seen) = test.sql("INSERT INTO t VALUES (1, 1)").await.seq.unwrap();
+    let update = format!("UPDATE t SET n = n + 1 WHERE id = 1 AND _seq = {seen}");
+    assert_eq!(test.sql(&update).await.row_count, 1);
+    assert_eq!(test.sql(&update).await.row_count, 0);
+    assert_eq!(test.fails("UPDATE t SET _seq = 1").await.code, ErrorCode::NotFound);
+}
+
+#[tokio::test]
+async fn columns_that_are_younger_than_a_row_keep_their_fill_when_it_is_written() {
+    let test = TestEngine::start();
+    test.sql("CREATE TABLE t (id INT PRIMARY KEY, a TEXT); INSERT INTO t VALUES (1, 'x')").await;
+    test.sql("ALTER TABLE t ADD COLUMN b INT DEFAULT 7; ALTER TABLE t DROP COLUMN a; ALTER TABLE t ADD COLUMN a INT")
+        .await;
+    assert_eq!(test.rows("UPDATE t SET id = 2 WHERE id = 1 RETURNING *").await, json!([[2, 7, null]]));
+    assert_eq!(test.rows("SELECT * FROM t").await, json!([[2, 7, null]]));
+}
+
+#[tokio::test]
+async fn a_statement_of_many_rows_is_one_commit() {
+    let test = TestEngine::start();
+    test.sql("CREATE TABLE t (id INT PRIMARY KEY, n INT)").await;
+    let values: Vec<String> = (0..5_000).map(|n| format!("({n}, abs({n}))")).collect();
+    let SeqId(last) = test.sql(&format!("INSERT INTO t VALUES {}", values.join(","))).await.seq.unwrap();
+    let first = json!([[(last - 4_999).to_string(), last.to_string()]]);
+    assert_eq!(test.rows("SELECT MIN(_seq), MAX(_seq) FROM t").await, first);
+    assert_eq!(test.sql("UPDATE t SET n = -n WHERE n % 2 = 0").await.row_count, 2_500);
+    assert_eq!(test.sql("DELETE FROM t").await.row_count, 5_000);
+}
+
+#[tokio::test]
+async fn json_parameters_are_documents_wherever_they_are_assigned() {
+    let test = TestEngine::start();
+    test.sql("CREATE TABLE t (id INT PRIMARY KEY, doc JSON)").await;
+    for sql in [
+        "INSERT INTO t VALUES (1, $1)",
+        "UPDATE t SET doc = $1 WHERE id = 1",
+        "UPDATE t SET doc = $1 WHERE id > 0",
+        "INSERT INTO t VALUES (1, NULL) ON CONFLICT (id) DO UPDATE SET doc = $1",
+    ] {
+        let document = json!({"in": sql});
+        let response = test.run_as("root", Role::System, sql, &[document.clone()]).await;
+        assert_eq!(response.error, None, "{sql}");
+        assert_eq!(test.rows("SELECT doc FROM t").await, json!([[document.to_string()]]), "{sql}");
+    }
 }

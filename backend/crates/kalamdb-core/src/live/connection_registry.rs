@@ -1,7 +1,7 @@
 //! Who is here: every open connection, by user and name, by hash.
 //!
-//! It knows how to reach a connection and nothing more. A revoked pair of tokens is remembered for a
-//! while, so that a connection which is opened with it at that very moment does not slip through.
+//! It knows how to reach a connection and nothing more. A login that was ended is remembered for a
+//! while, so that a connection which is opened with its token at that very moment does not slip through.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use rustc_hash::FxHashMap;
 use super::close_reason::CloseReason;
 use super::peer::{Credentials, Peer};
 
-/// Revoked pairs that are remembered. A token is checked before its connection is opened; only
-/// revocations between the two must be known here.
+/// Ended logins that are remembered. A token is checked before its connection is opened; only
+/// logouts between the two must be known here.
 const REVOKED_REMEMBERED_MAX: usize = 1_024;
 
 /// Every open connection.
@@ -28,7 +28,7 @@ pub(crate) struct ConnectionRegistry {
 struct State {
     by_user: FxHashMap<UserId, FxHashMap<ConnectionId, Arc<Peer>>>,
     user_of: FxHashMap<ConnectionId, UserId>,
-    by_pair: FxHashMap<u128, BTreeSet<ConnectionId>>,
+    by_login: FxHashMap<u128, BTreeSet<ConnectionId>>,
     revoked: VecDeque<u128>,
     shut: bool,
 }
@@ -46,11 +46,11 @@ impl ConnectionRegistry {
     /// Why it may not be there.
     pub fn insert(&self, peer: &Arc<Peer>) -> Result<(), CloseReason> {
         let mut state = self.state.write();
-        let pair = peer.credentials().pair;
+        let login = peer.credentials().login;
         if state.shut {
             return Err(CloseReason::ShuttingDown);
         }
-        if state.revoked.contains(&pair) {
+        if state.revoked.contains(&login) {
             return Err(CloseReason::TokenRevoked);
         }
         if state.by_user.get(&peer.user).is_some_and(|of_user| of_user.len() >= self.per_user_max) {
@@ -58,7 +58,7 @@ impl ConnectionRegistry {
         }
         state.by_user.entry(peer.user.clone()).or_default().insert(peer.id, peer.clone());
         state.user_of.insert(peer.id, peer.user.clone());
-        state.by_pair.entry(pair).or_default().insert(peer.id);
+        state.by_login.entry(login).or_default().insert(peer.id);
         Ok(())
     }
 
@@ -74,7 +74,7 @@ impl ConnectionRegistry {
                 state.by_user.remove(&peer.user);
             }
         }
-        state.leave_pair(peer.credentials().pair, peer.id);
+        state.leave_login(peer.credentials().login, peer.id);
     }
 
     /// A connection lives by another token from now on.
@@ -83,14 +83,14 @@ impl ConnectionRegistry {
     /// The token was revoked meanwhile; nothing has changed then.
     pub fn renew(&self, peer: &Peer, credentials: Credentials) -> Result<(), CloseReason> {
         let mut state = self.state.write();
-        if state.revoked.contains(&credentials.pair) {
+        if state.revoked.contains(&credentials.login) {
             return Err(CloseReason::TokenRevoked);
         }
-        let before = peer.credentials().pair;
+        let before = peer.credentials().login;
         peer.set_credentials(credentials);
         if state.user_of.contains_key(&peer.id) {
-            state.leave_pair(before, peer.id);
-            state.by_pair.entry(credentials.pair).or_default().insert(peer.id);
+            state.leave_login(before, peer.id);
+            state.by_login.entry(credentials.login).or_default().insert(peer.id);
         }
         Ok(())
     }
@@ -106,14 +106,14 @@ impl ConnectionRegistry {
         state.by_user.get(user).into_iter().flat_map(FxHashMap::values).cloned().collect()
     }
 
-    /// A pair of tokens counts no more; gives the connections that live by it.
-    pub fn revoke_pair(&self, pair: u128) -> Vec<Arc<Peer>> {
+    /// A login has ended; gives the connections that live by it.
+    pub fn end_login(&self, login: u128) -> Vec<Arc<Peer>> {
         let mut state = self.state.write();
         if state.revoked.len() >= REVOKED_REMEMBERED_MAX {
             state.revoked.pop_front();
         }
-        state.revoked.push_back(pair);
-        let ids = state.by_pair.get(&pair).into_iter().flatten();
+        state.revoked.push_back(login);
+        let ids = state.by_login.get(&login).into_iter().flatten();
         ids.filter_map(|&id| state.get(id).cloned()).collect()
     }
 
@@ -134,11 +134,11 @@ impl State {
         self.by_user.get(self.user_of.get(&id)?)?.get(&id)
     }
 
-    fn leave_pair(&mut self, pair: u128, id: ConnectionId) {
-        if let Some(of_pair) = self.by_pair.get_mut(&pair) {
-            of_pair.remove(&id);
-            if of_pair.is_empty() {
-                self.by_pair.remove(&pair);
+    fn leave_login(&mut self, login: u128, id: ConnectionId) {
+        if let Some(of_login) = self.by_login.get_mut(&login) {
+            of_login.remove(&id);
+            if of_login.is_empty() {
+                self.by_login.remove(&login);
             }
         }
     }

@@ -101,8 +101,9 @@ struct State {
     closed: Option<CloseReason>,
     /// The loop wants to hear when at most half is used.
     drain_wanted: bool,
-    /// `N` of the last progress frame.
+    /// `N` of the last progress frame that was queued, or taken if none is queued.
     progress: SeqId,
+    progress_taken: SeqId,
     progress_asked: bool,
 }
 
@@ -111,6 +112,8 @@ enum Item {
     Message(Vec<u8>),
     Page(Token, Page),
     Change(Token, QueuedChange),
+    /// Everything up to here has been sent, once this is.
+    Progress(SeqId),
 }
 
 /// A page of a snapshot; encoded when it is taken.
@@ -136,6 +139,9 @@ struct QueuedChange {
     /// Frames taken so far.
     taken: usize,
 }
+
+/// What a progress frame counts for.
+const PROGRESS_BYTES: usize = 48;
 
 /// What became of changes that were to be queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,8 +182,7 @@ impl Outbox {
 
     /// Queues a message that answers something; always taken.
     pub fn send(&self, message: &ServerMessage) {
-        // Our own wire types always have a JSON form.
-        let text = serde_json::to_vec(message).unwrap_or_default();
+        let text = text_of(message);
         self.add(&mut self.state.lock(), text.len(), Item::Message(text));
     }
 
@@ -206,7 +211,7 @@ impl Outbox {
     pub fn discard(&self, token: Token) {
         let mut state = self.state.lock();
         state.retain(|item| match item {
-            Item::Message(_) => true,
+            Item::Message(_) | Item::Progress(_) => true,
             Item::Page(of, _) | Item::Change(of, _) => *of != token,
         });
     }
@@ -271,8 +276,7 @@ impl Outbox {
         state.progress_asked = false;
         let Some(seq) = upto.filter(|&seq| seq > state.progress) else { return };
         state.progress = seq;
-        let text = serde_json::to_vec(&ServerMessage::Progress { seq }).unwrap_or_default();
-        self.add(&mut state, text.len(), Item::Message(text));
+        self.add(&mut state, PROGRESS_BYTES, Item::Progress(seq));
     }
 
     async fn closed(&self) -> CloseReason {
@@ -334,6 +338,10 @@ impl State {
         let (bytes, raw) = match self.items.pop_front()? {
             Item::Message(text) => (text.len(), Raw::Message(text)),
             Item::Page(_, page) => (page.size_bytes(), Raw::Page(page)),
+            Item::Progress(seq) => {
+                self.progress_taken = seq;
+                (PROGRESS_BYTES, Raw::Message(text_of(&ServerMessage::Progress { seq })))
+            }
             Item::Change(token, mut change) => {
                 let frame = change.delta.frames.get(change.taken)?.clone();
                 let bytes = frame.size_bytes().saturating_add(FRAME_OVERHEAD_BYTES);
@@ -358,8 +366,13 @@ impl State {
                 stands_at = stands_at.or(Some(change.after));
                 false
             }
+            // What is dropped here will not have been sent by then.
+            Item::Progress(seq) => stands_at.is_none_or(|stands_at| *seq <= stands_at),
             Item::Change(..) | Item::Message(_) | Item::Page(..) => true,
         });
+        let queued =
+            self.items.iter().rev().find_map(|item| if let Item::Progress(seq) = item { Some(*seq) } else { None });
+        self.progress = queued.unwrap_or(self.progress_taken);
         stands_at
     }
 
@@ -379,12 +392,18 @@ impl Item {
         match self {
             Item::Message(text) => text.len(),
             Item::Page(_, page) => page.size_bytes(),
+            Item::Progress(_) => PROGRESS_BYTES,
             Item::Change(_, change) => {
                 let left = change.delta.frames.get(change.taken..).unwrap_or_default();
                 left.iter().map(|frame| frame.size_bytes().saturating_add(FRAME_OVERHEAD_BYTES)).sum()
             }
         }
     }
+}
+
+fn text_of(message: &ServerMessage) -> Vec<u8> {
+    // Our own wire types always have a JSON form.
+    serde_json::to_vec(message).unwrap_or_default()
 }
 
 impl Page {

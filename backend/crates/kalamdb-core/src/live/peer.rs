@@ -37,8 +37,8 @@ pub(crate) struct Peer {
 pub(crate) struct Credentials {
     /// End of the token, in microseconds since the Unix epoch.
     pub expires_at: i64,
-    /// The pair of tokens it belongs to.
-    pub pair: u128,
+    /// The login that it goes back to.
+    pub login: u128,
     /// The token counts while this is what the stored user says.
     pub tokens_valid_after: i64,
 }
@@ -47,7 +47,7 @@ impl From<&Identity> for Credentials {
     fn from(identity: &Identity) -> Self {
         Credentials {
             expires_at: identity.expires_at,
-            pair: identity.pair,
+            login: identity.login,
             tokens_valid_after: identity.tokens_valid_after,
         }
     }

@@ -6,7 +6,7 @@
 use std::str::FromStr;
 
 use kalamdb_commons::protocol::StatementResult;
-use kalamdb_commons::{ConnectionId, ErrorCode, LiveQueryId, ids::IdError};
+use kalamdb_commons::{ConnectionId, LiveQueryId, ids::IdError};
 
 use crate::context::Caller;
 use crate::engine::parts::EngineParts;
@@ -16,8 +16,8 @@ use crate::sql::statement::Statement;
 /// Ends the connection or the live query that `statement` names.
 ///
 /// # Errors
-/// `PERMISSION_DENIED` unless the caller administers, whatever the id; `INVALID_PARAMETER` for an id
-/// that is none, `NOT_FOUND` for one of nothing that is running.
+/// `PERMISSION_DENIED` unless the caller administers, whatever the id; `NOT_FOUND` for an id of nothing
+/// that is running, with the reason where it cannot be an id at all.
 pub async fn execute(
     engine: &EngineParts,
     caller: &Caller,
@@ -29,7 +29,7 @@ pub async fn execute(
     let by = &caller.user;
     let message = match statement {
         Statement::KillConnection(text) => {
-            let id: ConnectionId = parse(text)?;
+            let id: ConnectionId = parse(text, "connection")?;
             if !engine.live.kill_connection(id).await {
                 return Err(SqlError::not_found(format!("connection \"{id}\" does not exist")));
             }
@@ -37,7 +37,7 @@ pub async fn execute(
             format!("connection \"{id}\" was ended")
         }
         Statement::KillLiveQuery(text) => {
-            let id: LiveQueryId = parse(text)?;
+            let id: LiveQueryId = parse(text, "live query")?;
             if !engine.live.kill_live_query(&id).await {
                 return Err(SqlError::not_found(format!("live query \"{id}\" does not exist")));
             }
@@ -49,6 +49,7 @@ pub async fn execute(
     Ok(StatementResult { message: Some(message), ..StatementResult::default() })
 }
 
-fn parse<T: FromStr<Err = IdError>>(text: &str) -> Result<T, SqlError> {
-    text.parse().map_err(|error: IdError| SqlError::new(ErrorCode::InvalidParameter, error.to_string()))
+/// What is no id names nothing that runs, so it is as unknown as any other.
+fn parse<T: FromStr<Err = IdError>>(text: &str, what: &str) -> Result<T, SqlError> {
+    text.parse().map_err(|error: IdError| SqlError::not_found(format!("there is no such {what}: {error}")))
 }

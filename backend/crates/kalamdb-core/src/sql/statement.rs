@@ -62,10 +62,9 @@ impl Statement {
             },
             Statement::Begin | Statement::Commit | Statement::Rollback => "transaction",
             Statement::Explain(_) | Statement::ExplainLive(_) => "explain",
-            Statement::Use(_)
-            | Statement::ShowNamespaces
-            | Statement::ShowTables(_)
-            | Statement::DescribeTable(_) => "show",
+            Statement::Use(_) | Statement::ShowNamespaces | Statement::ShowTables(_) | Statement::DescribeTable(_) => {
+                "show"
+            }
             Statement::Ddl(_) => "ddl",
             Statement::User(_) => "user",
             Statement::ExecuteAs { statement, .. } => statement.kind(),
@@ -87,10 +86,7 @@ impl TableRef {
     /// The table's full name, in `namespace` unless another was written.
     #[must_use]
     pub fn within(&self, namespace: &Name) -> TableName {
-        TableName {
-            namespace: self.namespace.clone().unwrap_or_else(|| namespace.clone()),
-            table: self.table.clone(),
-        }
+        TableName { namespace: self.namespace.clone().unwrap_or_else(|| namespace.clone()), table: self.table.clone() }
     }
 }
 
@@ -202,7 +198,7 @@ pub enum TableChange {
     /// `ADD COLUMN`.
     AddColumn {
         /// The column.
-        column: ColumnSpec,
+        column: Box<ColumnSpec>,
         /// Not an error if it is there.
         if_not_exists: bool,
         /// Its values are unique.

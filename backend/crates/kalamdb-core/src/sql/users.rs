@@ -35,7 +35,11 @@ pub async fn execute(
         return Err(SqlError::denied("changing users needs the role dba or system"));
     }
     let user = subject(statement);
-    check(caller, statement, engine.users.get(user).as_deref())?;
+    let found = engine.users.get(user);
+    check(caller, statement, found.as_deref())?;
+    if found.is_some() && matches!(statement, UserStatement::Create { if_not_exists: true, .. }) {
+        return Ok(StatementResult { message: Some(unchanged(statement)), ..StatementResult::default() });
+    }
     let wish = Wish::of(engine, statement).await?;
     for _ in 0..engine.limits.transaction_attempts_max.max(1) {
         let before = engine.users.get(user);

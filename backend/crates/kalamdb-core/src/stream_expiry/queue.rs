@@ -55,7 +55,7 @@ impl Queue {
         Queue { tables: FxHashMap::default(), rows: 0, rows_max }
     }
 
-    /// Begins anew with a table, of which nothing is known.
+    /// Begins anew with a table that may hold rows of which nothing is known.
     pub fn add(&mut self, table: TableId) {
         let newest = self.tables.get(&table).and_then(|table| table.newest);
         self.forget(table);
@@ -72,9 +72,10 @@ impl Queue {
         self.tables.keys().copied()
     }
 
-    /// A row was written.
+    /// A row was written. A table that was never heard of has just been created, so this is its first row.
     pub fn note(&mut self, table: TableId, row: Waiting) {
-        let table = self.tables.entry(table).or_default();
+        let new = || TableQueue { known: Known::All, ..TableQueue::default() };
+        let table = self.tables.entry(table).or_insert_with(new);
         table.newest = Some((row.seq, row.written_at));
         if table.known != Known::All {
             return;

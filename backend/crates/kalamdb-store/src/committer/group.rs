@@ -14,6 +14,7 @@ use crate::meta;
 use crate::metrics;
 use crate::rocks::Rocks;
 use crate::row_codec;
+use crate::store::Listener;
 use crate::write_set::{Change, Commit, CommitError, Committed, RecordWrite, RowWrite, WriteSet};
 
 /// A group in the making, then waiting for its answers.
@@ -88,10 +89,8 @@ impl<'a> Group<'a> {
     }
 
     /// Tells the listener of each commit.
-    pub(super) fn listen(&self, listener: Option<&(dyn Fn(&Arc<Commit>) + Send + Sync)>) {
-        if let Some(listener) = listener {
-            self.commits.iter().for_each(listener);
-        }
+    pub(super) fn tell(&self, listener: &Listener) {
+        self.commits.iter().for_each(|commit| listener(commit));
     }
 
     /// Nothing of the group was stored.

@@ -4,7 +4,9 @@
 //! table file; both come from the store's options. Reads by key are helped by bloom filters, in
 //! memory too. RocksDB's own log says only what went wrong.
 
-use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, LogLevel, Options};
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DEFAULT_COLUMN_FAMILY_NAME, LogLevel, Options,
+};
 
 use crate::options::StoreOptions;
 
@@ -61,10 +63,14 @@ pub(super) fn database(options: &StoreOptions) -> Options {
     db
 }
 
-/// Our column families with their settings.
+/// Our column families with their settings, and RocksDB's own one, which stays empty.
+///
+/// That one is named for its write buffer: when the disk was full, RocksDB goes on by itself as soon
+/// as there is room for the largest of all buffers, and its default would be larger than any of ours.
 pub(super) fn families(options: &StoreOptions) -> Vec<ColumnFamilyDescriptor> {
     let cache = Cache::new_lru_cache(options.block_cache_bytes);
-    FAMILIES.iter().map(|name| ColumnFamilyDescriptor::new(*name, family(name, options, &cache))).collect()
+    let ours = FAMILIES.into_iter().chain([DEFAULT_COLUMN_FAMILY_NAME]);
+    ours.map(|name| ColumnFamilyDescriptor::new(name, family(name, options, &cache))).collect()
 }
 
 fn family(name: &str, options: &StoreOptions, cache: &Cache) -> Options {

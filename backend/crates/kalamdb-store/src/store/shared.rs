@@ -13,10 +13,7 @@ use crate::history::{LoggedBytes, LostNumbers, TrailEntry};
 use crate::options::{Durability, StoreOptions};
 use crate::rocks::Rocks;
 use crate::snapshot::Snapshot;
-use crate::write_set::Commit;
-
-/// Told of each commit.
-type Listener = Arc<dyn Fn(&Arc<Commit>) + Send + Sync>;
+use crate::store::Listener;
 
 /// The state of an open store.
 pub(crate) struct Shared {

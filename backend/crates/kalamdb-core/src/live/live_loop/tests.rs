@@ -96,7 +96,7 @@ fn i7_changes_beyond_what_may_wait_for_a_snapshots_reader_are_read_from_the_log(
 }
 
 #[test]
-fn what_may_wait_counts_bytes_of_frames() {
+fn an_empty_snapshot_is_ready_with_its_ack() {
     let mut stage = stage();
     let mut client = stage.client();
     stage.subscribe(&mut client, "s", filter_plan(0), all());
@@ -703,8 +703,8 @@ fn random_run(seed: u64) {
         for (id, copy) in &client.copies {
             assert!(copy.ready && copy.error.is_none(), "{id}: {copy:?}");
             copy.check_at(&stage.world, last);
-            let paused = copy.statuses.iter().filter(|status| *status == "paused").count();
-            assert!(copy.statuses.last().is_none_or(|status| status == "active") || paused == 0, "{copy:?}");
+            let in_turn = copy.statuses.chunks(2).all(|told| told == ["paused", "active"]);
+            assert!(in_turn, "{id}: {:?}", copy.statuses);
         }
     }
 }
@@ -712,7 +712,8 @@ fn random_run(seed: u64) {
 /// Any interleaving of commits, jobs, readers and lost connections; a failure names its seed.
 #[test]
 fn i1_i2_whatever_happens_in_whatever_order_every_client_has_the_querys_result() {
-    for seed in 0..600 {
+    let only: Option<u64> = std::env::var("P5").ok().and_then(|s| s.parse().ok());
+    for seed in only.map_or(0..600, |s| s..s + 1) {
         let run = std::panic::catch_unwind(|| random_run(seed));
         assert!(run.is_ok(), "seed {seed}");
     }

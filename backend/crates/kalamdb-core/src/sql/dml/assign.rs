@@ -25,6 +25,12 @@ pub(super) enum How<'a> {
     Expr(&'a Expr),
 }
 
+/// A row that is there, and what the [`expressions`] gave for it.
+pub(super) struct Evaluated {
+    pub row: StoredRow,
+    pub values: Vec<Value>,
+}
+
 /// A row that is there, and what its columns become.
 pub(super) struct RowChange {
     pub old: StoredRow,
@@ -92,16 +98,16 @@ pub(super) fn expressions<'a>(assignments: &[Assignment<'a>]) -> Vec<&'a Expr> {
         .collect()
 }
 
-/// What the rows become. `values` holds for each row what the [`expressions`] gave.
+/// What the rows become.
 pub(super) async fn changes(
     transaction: &Transaction<'_>,
     target: &Target,
     assignments: &[Assignment<'_>],
-    rows: Vec<(StoredRow, Vec<Value>)>,
+    rows: Vec<Evaluated>,
 ) -> Result<Vec<RowChange>, SqlError> {
     let mut changes = Vec::with_capacity(rows.len());
     let mut evaluated = Vec::with_capacity(rows.len());
-    for (old, values) in rows {
+    for Evaluated { row: old, values } in rows {
         changes.push(RowChange { new: target.values_of(&old.row), old });
         evaluated.push(values.into_iter());
     }

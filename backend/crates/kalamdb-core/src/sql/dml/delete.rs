@@ -21,7 +21,7 @@ pub(super) async fn execute(transaction: &mut Transaction<'_>, delete: &Delete) 
         Some(Lookup::Key(key)) => target.get(transaction, &key)?.into_iter().collect(),
         None => {
             let found = find(transaction, &target, &[], table, selection).await?;
-            found.into_iter().map(|(row, _)| row).collect()
+            found.into_iter().map(|found| found.row).collect()
         }
     };
     let mut written = Vec::with_capacity(rows.len());

@@ -13,7 +13,7 @@ use kalamdb_system::{IndexDef, TableDef};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::ops::ControlFlow;
 
-use super::assign::{self, Assignment};
+use super::assign::{self, Assignment, Evaluated};
 use super::direct::Direct;
 use super::insert::{self, Proposed};
 use super::names::shorten;
@@ -183,7 +183,7 @@ async fn update(
         let Some(values) = values else { continue };
         updated.insert(current.key.clone());
         numbers.push(number);
-        rows.push((current, values));
+        rows.push(Evaluated { row: current, values });
     }
     let changes = assign::changes(transaction, target, assignments, rows).await?;
     let written = assign::apply(transaction, target, changes)?;

@@ -2,10 +2,10 @@
 
 use datafusion::sql::sqlparser::ast::{Expr, TableWithJoins, Update};
 use kalamdb_commons::Value;
-use kalamdb_store::{RowKey, StoredRow};
+use kalamdb_store::RowKey;
 
 use super::Outcome;
-use super::assign::{self, Assignment};
+use super::assign::{self, Assignment, Evaluated};
 use super::direct::Direct;
 use super::lookup::{Lookup, lookup};
 use super::returning::returned;
@@ -55,7 +55,7 @@ fn directly(
     target: &Target,
     assignments: &[Assignment<'_>],
     selection: Option<&Expr>,
-) -> Result<Option<Vec<(StoredRow, Vec<Value>)>>, SqlError> {
+) -> Result<Option<Vec<Evaluated>>, SqlError> {
     let params = &transaction.ctx.params;
     let Some(found) = selection.and_then(|selection| lookup(target, selection, params)) else { return Ok(None) };
     let exprs = assign::expressions(assignments);
@@ -67,7 +67,7 @@ fn directly(
     };
     let Some(row) = row else { return Ok(Some(Vec::new())) };
     let values = direct.iter().map(|expr| expr.value(&row.row, None)).collect::<Option<Vec<_>>>();
-    Ok(values.map(|values| vec![(row, values)]))
+    Ok(values.map(|values| vec![Evaluated { row, values }]))
 }
 
 /// The rows that the WHERE finds, and their new values.
@@ -76,7 +76,7 @@ async fn planned(
     target: &Target,
     assignments: &[Assignment<'_>],
     update: &Update,
-) -> Result<Vec<(StoredRow, Vec<Value>)>, SqlError> {
+) -> Result<Vec<Evaluated>, SqlError> {
     let exprs = assign::expressions(assignments);
     find(transaction, target, &exprs, &update.table, update.selection.as_ref()).await
 }
@@ -88,7 +88,7 @@ pub(super) async fn find(
     exprs: &[&Expr],
     table: &TableWithJoins,
     selection: Option<&Expr>,
-) -> Result<Vec<(StoredRow, Vec<Value>)>, SqlError> {
+) -> Result<Vec<Evaluated>, SqlError> {
     let mut items = vec![item(column_of(&target.name, KEY), KEY)];
     items.extend(exprs.iter().enumerate().map(|(n, expr)| item((*expr).clone(), &format!("#{n}"))));
     let query = select(items, vec![table.clone()], selection.cloned());
@@ -102,7 +102,7 @@ pub(super) async fn find(
         };
         // The row is read again: the planner's copy of it is in another form.
         if let Some(stored) = target.get(transaction, &RowKey(key))? {
-            found.push((stored, cells.collect()));
+            found.push(Evaluated { row: stored, values: cells.collect() });
         }
     }
     Ok(found)

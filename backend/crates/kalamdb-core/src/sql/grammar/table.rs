@@ -273,7 +273,7 @@ fn table_change(parser: &mut Parser<'_>) -> Result<TableChange, SqlError> {
             let error = SqlError::unsupported("the primary key of a table cannot be changed");
             return Err(error.at(position(&column)));
         }
-        return Ok(TableChange::AddColumn { column: read.spec, if_not_exists, unique: read.unique });
+        return Ok(TableChange::AddColumn { column: Box::new(read.spec), if_not_exists, unique: read.unique });
     }
     if parser.parse_keyword(Keyword::DROP) {
         let _ = parser.parse_keyword(Keyword::COLUMN);

@@ -261,7 +261,7 @@ fn tables_change_column_by_column() {
     else {
         panic!("{changes:?}");
     };
-    assert!(matches!(a, ColumnSpec { data_type: DataType::Int, not_null: false, default: Some(_), .. }), "{a:?}");
+    assert!(matches!(**a, ColumnSpec { data_type: DataType::Int, not_null: false, default: Some(_), .. }), "{a:?}");
     assert_eq!((b.name.as_str(), c.as_str()), ("b", "c"));
 }
 

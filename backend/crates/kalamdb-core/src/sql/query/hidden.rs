@@ -131,11 +131,15 @@ fn in_select(select: &mut Select, scope: &NoTables) -> Result<(), SqlError> {
     }
     let items = std::mem::take(&mut select.projection);
     for item in items {
+        if is_special(&item) {
+            let text = "a wildcard with an alias or other options cannot stand in a query that names _seq";
+            return Err(SqlError::unsupported(text));
+        }
         match item {
             SelectItem::Wildcard(options) => select.projection.extend(written_out(&sources, options)?),
             SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
                 let is_table = sources.iter().any(|source| source.is_table && source.goes_by(&name));
-                let options = if is_table { without(options, &HIDDEN.map(Ident::new)) } else { options };
+                let options = if is_table { without(&HIDDEN.map(Ident::new)) } else { options };
                 let kind = SelectItemQualifiedWildcardKind::ObjectName(name);
                 select.projection.push(SelectItem::QualifiedWildcard(kind, options));
             }
@@ -143,6 +147,15 @@ fn in_select(select: &mut Select, scope: &NoTables) -> Result<(), SqlError> {
         }
     }
     Ok(())
+}
+
+fn is_special(item: &SelectItem) -> bool {
+    match item {
+        SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options) => {
+            *options != WildcardAdditionalOptions::default()
+        }
+        _ => false,
+    }
 }
 
 /// Something in a FROM.
@@ -239,15 +252,10 @@ fn is_system(name: &ObjectName) -> bool {
 fn written_out(sources: &[Source], options: WildcardAdditionalOptions) -> Result<Vec<SelectItem>, SqlError> {
     if let [source] = sources {
         return Ok(vec![SelectItem::Wildcard(if source.is_table {
-            without(options, &HIDDEN.map(Ident::new))
+            without(&HIDDEN.map(Ident::new))
         } else {
             options
         })]);
-    }
-    if options != WildcardAdditionalOptions::default() {
-        let text =
-            "a wildcard with EXCLUDE, REPLACE or RENAME over several tables cannot stand in a query that names _seq";
-        return Err(SqlError::unsupported(text));
     }
     let one = |source: &Source| {
         let Some(name) = source.name.clone() else {
@@ -258,25 +266,16 @@ fn written_out(sources: &[Source], options: WildcardAdditionalOptions) -> Result
         if source.is_table {
             left_out.extend(HIDDEN.map(Ident::new));
         }
-        let options = without(WildcardAdditionalOptions::default(), &left_out);
-        Ok(SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options))
+        let kind = SelectItemQualifiedWildcardKind::ObjectName(name);
+        Ok(SelectItem::QualifiedWildcard(kind, without(&left_out)))
     };
     sources.iter().map(one).collect()
 }
 
-/// The options of a wildcard, leaving out these columns too.
-fn without(options: WildcardAdditionalOptions, columns: &[Ident]) -> WildcardAdditionalOptions {
-    let mut left_out = match options.opt_exclude {
-        None => Vec::new(),
-        Some(ExcludeSelectItem::Single(name)) => vec![name],
-        Some(ExcludeSelectItem::Multiple(names)) => names,
-    };
-    for column in columns {
-        let name = ObjectName::from(vec![Ident::new(folded(column))]);
-        if !left_out.contains(&name) {
-            left_out.push(name);
-        }
-    }
+/// The options of a wildcard that leaves these columns out.
+fn without(columns: &[Ident]) -> WildcardAdditionalOptions {
+    let name = |column: &Ident| ObjectName::from(vec![Ident::new(folded(column))]);
+    let left_out: Vec<ObjectName> = columns.iter().map(name).collect();
     let opt_exclude = (!left_out.is_empty()).then_some(ExcludeSelectItem::Multiple(left_out));
-    WildcardAdditionalOptions { opt_exclude, ..options }
+    WildcardAdditionalOptions { opt_exclude, ..WildcardAdditionalOptions::default() }
 }

@@ -14,7 +14,7 @@ use datafusion::error::Result as PlanResult;
 use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::sqlparser::ast::{Query, Value as SqlValue, ValueWithSpan, Visit, Visitor};
-use kalamdb_commons::value::Decimal;
+use kalamdb_commons::value::{Decimal, ValueError};
 use kalamdb_commons::{DataType, ErrorCode, Value};
 use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
@@ -135,7 +135,7 @@ pub(super) fn fit(place: usize, json: &Json, field: &Field) -> Result<Fit, SqlEr
     if json.is_null() {
         return ScalarValue::try_from(field.data_type()).map(Fit::Exact).map_err(|error| wrong(&error));
     }
-    if let Some(wider) = wider(json, &wanted) {
+    if let Some(wider) = wider(json, &wanted).map_err(|error| wrong(&error))? {
         return Ok(Fit::Wider(wider));
     }
     let value = Value::from_json(json, &wanted).map_err(|error| wrong(&error))?;
@@ -148,35 +148,28 @@ pub(super) fn fit(place: usize, json: &Json, field: &Field) -> Result<Fit, SqlEr
 }
 
 /// The type that a number needs to stay what it is, if that is not `wanted`.
-fn wider(json: &Json, wanted: &DataType) -> Option<FieldRef> {
+fn wider(json: &Json, wanted: &DataType) -> Result<Option<FieldRef>, ValueError> {
     let text = match json {
         Json::Number(number) => number.to_string(),
         Json::String(text) => text.trim().to_owned(),
-        _ => return None,
+        _ => return Ok(None),
     };
-    match wanted {
-        DataType::SmallInt | DataType::Int | DataType::BigInt => {
-            let Some(number) = Decimal::parse(&text) else {
-                let float = json.as_f64().is_some();
-                return float.then(|| arrow_field("", &DataType::Double, true).into());
-            };
-            let fits = number.rescale(0).is_some_and(|whole| whole == number)
-                && Value::Decimal(number).assign_to(wanted).is_ok();
-            match (fits, json) {
-                (true, _) => None,
-                // A text that is no whole number is a mistake rather than a number of another type.
-                (false, Json::String(_)) => None,
-                (false, _) => Some(natural(json)),
-            }
-        }
-        DataType::Decimal { .. } => {
-            let number = Decimal::parse(&text)?;
-            let exact =
-                matches!(Value::Decimal(number).assign_to(wanted), Ok(Value::Decimal(fitted)) if fitted == number);
-            (!exact).then(|| decimal_field(number.scale))
-        }
+    let number = Decimal::parse(&text);
+    let exact = |number: Decimal| match Value::Decimal(number).assign_to(wanted) {
+        Ok(Value::Decimal(fitted)) => fitted == number,
+        Ok(_) => number.rescale(0).is_some_and(|whole| whole == number),
+        Err(_) => false,
+    };
+    Ok(match (wanted, number) {
+        (DataType::SmallInt | DataType::Int | DataType::BigInt, None) if json.is_number() => Some(natural(json)),
+        (DataType::SmallInt | DataType::Int | DataType::BigInt, Some(number)) if !exact(number) => match json {
+            // A text that is no whole number is a mistake rather than a number of another type.
+            Json::String(_) => return Err(ValueError::Malformed(*wanted)),
+            _ => Some(natural(json)),
+        },
+        (DataType::Decimal { .. }, Some(number)) if !exact(number) => Some(decimal_field(number.scale)),
         _ => None,
-    }
+    })
 }
 
 /// An expression with its placeholders replaced by what their JSON most naturally stands for, and

@@ -215,9 +215,7 @@ impl Reads {
     fn expression(&mut self, expr: &Expr) {
         match expr {
             Expr::Column(column) | Expr::OuterReferenceColumn(_, column) => {
-                if !self.columns.contains(column) {
-                    self.columns.insert(column.clone());
-                }
+                self.columns.insert(column.clone());
             }
             Expr::ScalarFunction(call) => match SessionValue::called_by(expr) {
                 Some(value) if value.is_of_caller() => self.traits.depends_on_caller = true,

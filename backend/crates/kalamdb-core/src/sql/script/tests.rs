@@ -154,7 +154,7 @@ fn s16_what_is_within_the_bounds_parses_in_no_time() {
             drop(tokens.map(|tokens| tokens.into_parser().parse_statement()));
         };
         std::thread::Builder::new().stack_size(32 << 20).spawn(parse).unwrap().join().unwrap();
-        assert!(began.elapsed() < Duration::from_secs(5), "{shown} took {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(20), "{shown} took {:?}", began.elapsed());
     }
 }
 

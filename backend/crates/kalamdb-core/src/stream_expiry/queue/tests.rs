@@ -38,13 +38,21 @@ fn rows_come_out_oldest_first_once_they_are_due() {
 #[test]
 fn a_table_of_which_nothing_is_known_is_read_and_misses_nothing_that_is_written_meanwhile() {
     let mut queue = Queue::new(100);
+    queue.add(TABLE);
     queue.note(TABLE, row(1));
-    assert!(queue.wants_scan(TABLE), "a table that was never heard of may hold rows");
+    assert_eq!((queue.next(TABLE), queue.wants_scan(TABLE)), (None, true), "older rows may be there");
     queue.begin_scan(TABLE);
     queue.note(TABLE, row(3));
     queue.end_scan(TABLE, rows([1, 2]), true);
     assert!(!queue.wants_scan(TABLE));
     assert_eq!(queue.take_due(TABLE, 1_000, 100), rows([1, 2, 3]));
+}
+
+#[test]
+fn a_new_table_is_known_from_its_first_row_on() {
+    let mut queue = Queue::new(100);
+    queue.note(TABLE, row(1));
+    assert_eq!((queue.next(TABLE), queue.wants_scan(TABLE)), (Some(10), false));
 }
 
 #[test]

@@ -72,7 +72,8 @@ proptest! {
             prop_assert_eq!(&value_at(&array, at, &data_type), value);
             let scalar = typed_scalar(value, &data_type);
             prop_assert_eq!(&scalar.data_type(), field.data_type());
-            prop_assert_eq!(value_of_scalar(&scalar, &data_type).as_ref(), Some(value));
+            let back = value_of_scalar(&scalar, &data_type);
+            prop_assert_eq!(back.as_ref(), Some(value));
             prop_assert_eq!(scalar_of(value).is_null(), value.is_null());
         }
     }

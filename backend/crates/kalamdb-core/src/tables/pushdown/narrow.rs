@@ -130,7 +130,7 @@ fn read(condition: &Expr, table: &TableDef, values: &mut Values<'_>) -> Option<(
             let column = column(expr, table)?;
             let known: Vec<Option<Value>> = list.iter().map(|item| values(item, column)).collect::<Option<_>>()?;
             let known: Option<BTreeSet<Value>> = known.into_iter().collect();
-            Some((column.slot, known.map(|known| one_of(known))))
+            Some((column.slot, known.map(one_of)))
         }
         Expr::Between(Between { expr, negated: false, low, high }) => {
             let column = column(expr, table)?;

@@ -125,7 +125,7 @@ fn i8_a_new_password_or_role_and_a_revocation_end_the_tokens_and_an_address_does
 }
 
 #[test]
-fn i8_the_first_administrator_stays_one() {
+fn the_first_administrator_stays_one() {
     let world = World::new();
     world.commit(world.users.create(NewUser { role: Role::System, ..user("root") }, 0).unwrap()).unwrap();
     let root = UserId::root();

@@ -29,7 +29,8 @@ pub struct Copy {
     /// Does it hold exactly the result? Not after coming back in the midst of a snapshot, or without all rows.
     pub exact: bool,
     row_seq: u64,
-    open_commit: Option<u64>,
+    /// Frames of a commit that is not whole yet; until then the copy stands where it stood.
+    parts: Vec<Json>,
 }
 
 impl Copy {
@@ -46,15 +47,16 @@ impl Copy {
             changes: 0,
             exact: true,
             row_seq: 0,
-            open_commit: None,
+            parts: Vec::new(),
         }
     }
 
     /// The connection was lost: back to what a client remembers.
     pub fn lost(&mut self) {
         self.ready = false;
-        self.open_commit = None;
+        self.parts.clear();
         self.acks = 0;
+        self.statuses.clear();
     }
 
     /// Applies a frame; should the next page be asked for?
@@ -86,7 +88,8 @@ impl Copy {
         self.resets += usize::from(frame["reset"] == true);
         self.exact |= frame["reset"] == true;
         self.rows.clear();
-        (self.row_seq, self.open_commit) = (0, None);
+        self.row_seq = 0;
+        self.parts.clear();
         self.seq = seq_of(&frame["seq"]);
     }
 
@@ -115,13 +118,20 @@ impl Copy {
     fn change(&mut self, frame: &Json, world: &World) {
         assert!(self.ready, "a change before the snapshot is whole: {frame}");
         let seq = seq_of(&frame["seq"]);
-        match self.open_commit {
-            Some(open) => assert_eq!(seq, open, "a commit is torn: {frame}"),
-            None => assert!(seq > self.seq, "commits come in order, once: at {}, {frame}", self.seq),
-        }
-        self.open_commit = (frame["more"] == true).then_some(seq);
-        self.seq = seq;
+        assert!(seq > self.seq, "commits come in order, once: at {}, {frame}", self.seq);
+        assert!(self.parts.iter().all(|part| part["seq"] == frame["seq"]), "a commit is torn: {frame}");
         self.changes += 1;
+        self.parts.push(frame.clone());
+        if frame["more"] != true {
+            for part in std::mem::take(&mut self.parts) {
+                self.apply_rows(&part);
+            }
+            self.seq = seq;
+            self.check(world);
+        }
+    }
+
+    fn apply_rows(&mut self, frame: &Json) {
         for (at, row) in objects(&frame["old_values"]).iter().enumerate() {
             let key = self.identity(row, &frame["old_keys"], at);
             match self.rows.remove(&key) {
@@ -139,19 +149,18 @@ impl Copy {
             assert!(self.rows.insert(key, row).is_none(), "a row comes twice: {frame}");
         }
         self.row_seq = highest;
-        self.check(world);
     }
 
     /// Everything up to `seq` is here.
     pub fn progress(&mut self, seq: u64, world: &World) {
-        assert!(self.ready && self.open_commit.is_none(), "progress before everything is here");
+        assert!(self.ready && self.parts.is_empty(), "progress before everything is here");
         self.seq = self.seq.max(seq);
         self.check(world);
     }
 
     /// The rows are the query's result where the copy stands.
     pub fn check(&self, world: &World) {
-        if self.exact && self.ready && self.open_commit.is_none() {
+        if self.exact && self.ready {
             self.check_at(world, SeqId(self.seq));
         }
     }
