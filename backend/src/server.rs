@@ -95,22 +95,28 @@ impl Server {
         };
         let scheme = if tls.is_some() { "https" } else { "http" };
         let options = config.api_options(tls)?;
-        let (listener, addr) = bind(config.server.listen).await?;
-        let admin = match config.server.admin_listen {
-            Some(address) => Some(bind(address).await?),
-            None => None,
-        };
+        let (listen, admin_listen) = (config.server.listen, config.server.admin_listen);
         for setting in config.insecure() {
             tracing::warn!(setting, "other machines can connect in plain text");
         }
 
         let root_password = config.auth.root_password.clone().map(|hidden| hidden.0);
         let Parts { store, users, auth, engine } = tokio::task::spawn_blocking(move || Parts::open(&config)).await??;
-        let outcome = match auth.ensure_root(root_password).await {
-            Ok(outcome) => outcome,
+        // The doors last: whoever can connect finds everything in place.
+        let ready = async {
+            let outcome = auth.ensure_root(root_password).await.map_err(StartError::Root)?;
+            let (listener, addr) = bind(listen).await?;
+            let admin = match admin_listen {
+                Some(address) => Some(bind(address).await?),
+                None => None,
+            };
+            Ok((outcome, listener, addr, admin))
+        };
+        let (outcome, listener, addr, admin) = match ready.await {
+            Ok(ready) => ready,
             Err(error) => {
                 take_down(engine, store).await;
-                return Err(StartError::Root(error));
+                return Err(error);
             }
         };
 

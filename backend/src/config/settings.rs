@@ -200,7 +200,7 @@ settings! {
         /// Messages per second and connection, averaged over ten seconds.
         max_messages_per_sec: u32 = 200, 0..=1_000_000;
         /// Bytes that wait for one slow reader before its subscriptions lag.
-        outbox_max_bytes: usize = 4 << 20, 4_096..=BYTES_MAX;
+        outbox_max_bytes: usize = 4 << 20, 1_024..=BYTES_MAX;
         /// Time one write may take before the reader counts as too slow and is cut off.
         slow_reader_timeout_secs: u64 = 60, 1..=86_400;
         /// Quiet time after which a client is told up to where it has everything.

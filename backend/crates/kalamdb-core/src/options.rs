@@ -28,7 +28,7 @@ pub struct Limits {
     pub statements_max: usize,
     /// Parameters of one request.
     pub params_max: usize,
-    /// Operators in one chain (`a AND b AND …`), together with the chains around it.
+    /// Operators in one chain (`a AND b AND …`), together with the chains around and within it.
     pub expression_ops_max: usize,
     /// Levels of parentheses, brackets and CASE.
     pub nesting_max: usize,

@@ -30,6 +30,8 @@ pub struct View {
     /// May secondary indexes be used? Not by a plan that outlives its statement: an index may have
     /// been dropped since, and then has no entries.
     pub use_indexes: bool,
+    /// Bytes of keys and old rows that one scan may hold, roughly.
+    pub memory_bytes_max: usize,
 }
 
 impl View {

@@ -124,6 +124,10 @@ impl Socket {
                     if frame["type"] == "progress" {
                         self.progress = seq_of(&frame["seq"]).expect("progress has a seq");
                     }
+                    if frame["type"] == "subscription_ack" {
+                        // What was told before did not count the subscription that begins here.
+                        self.progress = 0;
+                    }
                     return Incoming::Frame(frame);
                 }
                 Some(Ok(Message::Close(close))) => {

@@ -141,7 +141,12 @@ impl ReadJob {
                 if !query.repeats() || !reaches(snapshot, &plan.sources, from)? {
                     return Ok(Found::Gone);
                 }
-                let then = ResultSet::new(plan, query.run(snapshot, Some(from)).await?);
+                let then = match query.run(snapshot, Some(from)).await {
+                    Ok(rows) => ResultSet::new(plan, rows),
+                    // More has changed than can be looked at, so the result is sent anew.
+                    Err(error) if error.code == ErrorCode::TooLarge => return Ok(Found::Gone),
+                    Err(error) => return Err(error),
+                };
                 Ok(Found::Changes(resume::difference(plan, &then, &result, (from, to), may_lack, options)))
             }
         }

@@ -186,6 +186,15 @@ impl Outbox {
         self.add(&mut self.state.lock(), text.len(), Item::Message(text));
     }
 
+    /// Queues the ack of a subscription. What was told of progress did not count it, so it is told anew,
+    /// also where it has not moved: the client learns when all that the subscription begins with is there.
+    pub fn send_ack(&self, ack: &ServerMessage) {
+        let text = text_of(ack);
+        let mut state = self.state.lock();
+        (state.progress, state.progress_taken) = (SeqId::ZERO, SeqId::ZERO);
+        self.add(&mut state, text.len(), Item::Message(text));
+    }
+
     /// Queues a page. To be called only when [`Outbox::has_room`].
     pub fn push_page(&self, token: Token, page: Page) {
         let bytes = page.size_bytes();

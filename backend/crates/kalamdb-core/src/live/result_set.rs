@@ -7,7 +7,7 @@ use std::sync::Arc;
 use kalamdb_commons::SeqId;
 
 use super::delta::RowChange;
-use super::plan::{LivePlan, ResultRow};
+use super::plan::{LivePlan, ResultRow, Strategy};
 
 /// The rows of a result, in the order in which a snapshot delivers them.
 #[derive(Debug, Default)]
@@ -18,9 +18,9 @@ pub(crate) struct ResultSet {
 
 impl ResultSet {
     /// Takes the rows in the query's order, or ascending by `_seq` where the query gives none and
-    /// they have one, so that every page is a point to resume from.
+    /// they have one.
     pub fn new(plan: &LivePlan, mut rows: Vec<ResultRow>) -> Self {
-        if pages_are_resume_points(plan) && !rows.is_sorted_by_key(|row| row.seq) {
+        if pages_ascend(plan) && !rows.is_sorted_by_key(|row| row.seq) {
             rows.sort_by_key(|row| row.seq);
         }
         let bytes = rows.iter().map(size_bytes).sum();
@@ -95,8 +95,16 @@ impl ResultSet {
 }
 
 /// Do the pages of the plan's snapshots ascend by `_seq`?
-pub(crate) fn pages_are_resume_points(plan: &LivePlan) -> bool {
+pub(crate) fn pages_ascend(plan: &LivePlan) -> bool {
     plan.rows_have_seq && plan.order_by.is_none()
+}
+
+/// Can a client that has the pages up to some `_seq` go on from there?
+///
+/// Only where each row by itself decides whether it is in the result: what other rows brought in or
+/// kept out at the snapshot was not so at that `_seq`.
+pub(crate) fn pages_are_resume_points(plan: &LivePlan) -> bool {
+    pages_ascend(plan) && matches!(plan.strategy, Strategy::Filter(_))
 }
 
 /// Memory held by a row, roughly.

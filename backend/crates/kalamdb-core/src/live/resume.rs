@@ -11,12 +11,12 @@ use super::delta::Delta;
 use super::job::Replay;
 use super::options::LiveOptions;
 use super::plan::LivePlan;
-use super::result_set::{ResultSet, pages_are_resume_points};
+use super::result_set::{ResultSet, pages_ascend};
 
 /// What turns the result `then`, as of `from`, into `now`, as of `to`.
 ///
-/// With `may_lack` the client may have stopped between two pages of a snapshot, where the pages of
-/// this query allow it.
+/// With `may_lack` the client may have stopped in the midst of a snapshot that ascends by `_seq`. Nothing
+/// offers it such a point for this kind of query, but it may have taken the `_seq` of a row for one.
 pub(crate) fn difference(
     plan: &LivePlan,
     then: &ResultSet,
@@ -28,7 +28,7 @@ pub(crate) fn difference(
     if to <= from {
         return Replay { upto: to, complete: true, ..Replay::default() };
     }
-    let changes = then.changes_to(plan, now, (from, to), may_lack && pages_are_resume_points(plan));
+    let changes = then.changes_to(plan, now, (from, to), may_lack && pages_ascend(plan));
     let delta = Delta::encode(plan, to, &changes, options.frame_max_bytes);
     Replay { steps: delta.into_iter().map(|delta| (from, Arc::new(delta))).collect(), upto: to, complete: true }
 }

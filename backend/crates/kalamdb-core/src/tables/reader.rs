@@ -3,12 +3,13 @@
 //! What stands in front of the snapshot (a transaction's own writes, or history) is merged in. Rows
 //! come in the order of their keys, whichever way they are found.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
-use kalamdb_commons::SeqId;
-use kalamdb_store::{KeyRange, RowKey, Scope, StoredRow};
+use kalamdb_commons::{ErrorCode, IndexId, SeqId};
+use kalamdb_store::{Change, KeyRange, RowKey, Scope, StoredRow};
 use kalamdb_system::TableDef;
 
 use super::View;
@@ -20,7 +21,10 @@ use crate::sql::error_map::from_read;
 const PORTION_BYTES_MAX: usize = 4 << 20;
 
 /// Entries that a range of an index may have; beyond that reading the whole table is cheaper.
-const INDEX_ENTRIES_MAX: usize = 4_096;
+const RANGE_ENTRIES_MAX: usize = 4_096;
+
+/// The same for equalities, of which few entries are to be expected.
+const EQUAL_ENTRIES_MAX: usize = 65_536;
 
 /// Rows that stand in front of the snapshot: changed or gone.
 type Front = BTreeMap<RowKey, Option<StoredRow>>;
@@ -60,14 +64,12 @@ impl RowReader {
                     self.begin(access)?;
                 }
                 State::Keys(keys) => {
-                    let mut rows = Vec::new();
-                    let portion: Vec<RowKey> = keys.drain(..keys.len().min(rows_max)).collect();
-                    if portion.is_empty() {
-                        return Ok(rows);
+                    if keys.is_empty() {
+                        return Ok(Vec::new());
                     }
-                    for key in portion {
-                        rows.extend(self.get(key)?);
-                    }
+                    let mut keys = std::mem::take(keys);
+                    let rows = self.by_keys(&mut keys, rows_max)?;
+                    self.state = State::Keys(keys);
                     if !rows.is_empty() {
                         return Ok(rows);
                     }
@@ -95,7 +97,7 @@ impl RowReader {
             Access::Ranges(ranges) => State::Ranges(ranges.into()),
             Access::Keys(keys) => State::Keys(keys.into()),
             Access::Index { index, ranges, exact } => {
-                let limit = if exact { usize::MAX } else { INDEX_ENTRIES_MAX };
+                let limit = if exact { EQUAL_ENTRIES_MAX } else { RANGE_ENTRIES_MAX };
                 match self.keys_by_index(index, &ranges, limit)? {
                     Some(keys) => State::Keys(keys.into()),
                     None => State::Ranges(VecDeque::from([KeyRange::all()])),
@@ -109,12 +111,21 @@ impl RowReader {
     fn history_since(&self, as_of: SeqId) -> Result<Front, SqlError> {
         let ctx = &self.view.ctx;
         let mut front = Front::new();
-        let mut visit = |change: kalamdb_store::Change| {
-            let kalamdb_store::Change { key, old, .. } = change;
-            front.entry(key.clone()).or_insert_with(|| old.map(|(seq, row)| StoredRow { key, seq, row }));
-            ControlFlow::Continue(())
+        let mut bytes = 0_usize;
+        let mut visit = |change: Change| {
+            let Change { key, old, .. } = change;
+            if let Entry::Vacant(first) = front.entry(key.clone()) {
+                let row_bytes = old.as_ref().map_or(0, |(_, row)| row.size_bytes());
+                bytes = bytes.saturating_add(row_bytes).saturating_add(key.as_bytes().len().saturating_mul(2));
+                first.insert(old.map(|(seq, row)| StoredRow { key, seq, row }));
+            }
+            if bytes > self.view.memory_bytes_max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         ctx.snapshot.changes(self.table.id, &self.scope, as_of, &mut visit).map_err(|error| from_read(&error))?;
+        if bytes > self.view.memory_bytes_max {
+            let text = format!("more of table \"{}\" has changed since than one query may look at", self.table.name);
+            return Err(SqlError::new(ErrorCode::TooLarge, text));
+        }
         if let Some(own) = ctx.overlay.of(self.table.id, &self.scope) {
             front.extend(own.iter().map(|(key, row)| (key.clone(), row.clone())));
         }
@@ -128,6 +139,19 @@ impl RowReader {
         }
     }
 
+    fn by_keys(&self, keys: &mut VecDeque<RowKey>, rows_max: usize) -> Result<Vec<StoredRow>, SqlError> {
+        let mut rows = Vec::new();
+        let mut bytes = 0_usize;
+        while rows.len() < rows_max && bytes < PORTION_BYTES_MAX {
+            let Some(key) = keys.pop_front() else { break };
+            if let Some(row) = self.get(key)? {
+                bytes = bytes.saturating_add(row.row.size_bytes());
+                rows.push(row);
+            }
+        }
+        Ok(rows)
+    }
+
     fn get(&self, key: RowKey) -> Result<Option<StoredRow>, SqlError> {
         if let Some(row) = self.front().and_then(|front| front.get(&key)) {
             return Ok(row.clone());
@@ -139,7 +163,7 @@ impl RowReader {
     /// `None`: there are more entries than `limit`.
     fn keys_by_index(
         &self,
-        index: kalamdb_commons::IndexId,
+        index: IndexId,
         ranges: &[KeyRange],
         limit: usize,
     ) -> Result<Option<Vec<RowKey>>, SqlError> {

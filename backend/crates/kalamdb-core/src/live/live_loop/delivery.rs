@@ -99,7 +99,7 @@ impl LiveLoop {
             metrics::subscription_reset();
         }
         let pages = Pages::new(result, subscription.page_rows, self.options.batch_max_bytes);
-        subscription.peer.outbox.send(&subscription.ack(seq, pages.total_rows(), false, reset));
+        subscription.peer.outbox.send_ack(&subscription.ack(seq, pages.total_rows(), false, reset));
         subscription.acknowledged = true;
         subscription.may_lack = None;
         subscription.told(seq);
@@ -158,7 +158,7 @@ impl LiveLoop {
             && !subscription.acknowledged
         {
             metrics::subscription_resumed();
-            subscription.peer.outbox.send(&subscription.ack(from, 0, true, false));
+            subscription.peer.outbox.send_ack(&subscription.ack(from, 0, true, false));
             subscription.acknowledged = true;
             subscription.told(from);
         }

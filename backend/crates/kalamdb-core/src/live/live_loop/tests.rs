@@ -713,7 +713,8 @@ fn random_run(seed: u64) {
 #[test]
 fn i1_i2_whatever_happens_in_whatever_order_every_client_has_the_querys_result() {
     let only: Option<u64> = std::env::var("P5").ok().and_then(|s| s.parse().ok());
-    for seed in only.map_or(0..600, |s| s..s + 1) {
+    let many: u64 = std::env::var("P5N").ok().and_then(|s| s.parse().ok()).unwrap_or(600);
+    for seed in only.map_or(0..many, |s| s..s + 1) {
         let run = std::panic::catch_unwind(|| random_run(seed));
         assert!(run.is_ok(), "seed {seed}");
     }

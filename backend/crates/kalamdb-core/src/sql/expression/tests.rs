@@ -321,7 +321,7 @@ fn expression() -> BoxedStrategy<String> {
 #[test]
 fn whatever_is_compiled_gives_what_the_planner_computes_and_never_fails() {
     let (seen, taken) = (std::cell::Cell::new(0_usize), std::cell::Cell::new(0_usize));
-    let config = Config { cases: 600, failure_persistence: None, max_shrink_iters: 400, ..Config::default() };
+    let config = Config { cases: 300, failure_persistence: None, max_shrink_iters: 400, ..Config::default() };
     let input = (prop::collection::vec(row(), 1..5), prop::collection::vec(expression(), 6));
     let outcome = TestRunner::new(config).run(&input, |(rows, expressions)| {
         let planner = Planner::new(&rows);
@@ -383,7 +383,7 @@ fn what_could_fail_or_depends_on_more_than_the_row_is_left_to_the_planner() {
         "at > now()",
         "t LIKE u",
         "t SIMILAR TO 'a'",
-        "t ~ '^a'",
+        "t ~ 'a+b'",
         "x IN (0.0, 1.0, 2.0, 3.0, 4.0)",
         "sqrt(x)",
     ] {

@@ -9,6 +9,8 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionState, SessionStateBuilder, TaskContext};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
 use kalamdb_commons::Value;
 use kalamdb_store::Clock;
@@ -27,6 +29,18 @@ use crate::tables::system::SystemSources;
 
 /// Rows of one batch. Small, because a row may be large and a batch is held in one piece.
 const BATCH_ROWS: usize = 1_024;
+
+/// Rules about statistics that scans do not have, filters and orders that they do not take, and
+/// partitions of which there is one. They would cost a good part of a small query's time.
+const POINTLESS_RULES: [&str; 7] = [
+    "aggregate_statistics",
+    "FilterPushdown",
+    "FilterPushdown(Post)",
+    "HashJoinBuffering",
+    "PushdownSort",
+    "TopKRepartition",
+    "WindowTopN",
+];
 
 /// What all SELECTs share. Cheap to clone.
 #[derive(Clone)]
@@ -70,6 +84,7 @@ impl QuerySession {
             .with_config(config())
             .with_runtime_env(Arc::new(runtime.clone()))
             .with_default_features()
+            .with_physical_optimizer_rules(physical_rules())
             .build();
         functions::register(&mut state, &ids).map_err(|error| from_datafusion(&error))?;
         Ok(QuerySession(Arc::new(Shared {
@@ -117,7 +132,8 @@ impl QuerySession {
     /// The planner's session for one statement.
     pub(super) fn state_for(&self, ctx: &StatementContext, use_indexes: bool) -> SessionState {
         let mut state = self.0.state.clone();
-        let view = View { ctx: ctx.clone(), use_indexes };
+        let memory_bytes_max = self.0.limits.query_memory_bytes_max;
+        let view = View { ctx: ctx.clone(), use_indexes, memory_bytes_max };
         state.config_mut().set_extension(Arc::new(view));
         state.execution_props_mut().query_execution_start_time = DateTime::from_timestamp_micros(ctx.now_micros);
         state
@@ -132,6 +148,13 @@ impl QuerySession {
         let session_id = String::new();
         Arc::new(TaskContext::new(None, session_id, config, scalar, higher, aggregate, window, Arc::new(runtime)))
     }
+}
+
+/// The planner's rules for operators, less those that can do nothing here.
+fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let mut rules = PhysicalOptimizer::new().rules;
+    rules.retain(|rule| !POINTLESS_RULES.contains(&rule.name()));
+    rules
 }
 
 fn config() -> SessionConfig {

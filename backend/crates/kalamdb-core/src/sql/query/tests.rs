@@ -343,39 +343,3 @@ async fn rows_come_by_key_and_index_as_by_reading_everything() {
         assert_eq!((&read[0].rows, read.len()), (&read[1].rows, 2), "{condition}");
     }
 }
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn zz_measure() {
-    let test = TestEngine::start();
-    test.sql("CREATE TABLE t (id INT PRIMARY KEY, grp INT, name TEXT, score DOUBLE)").await;
-    test.sql("CREATE TABLE u (id INT PRIMARY KEY, label TEXT)").await;
-    let values = |n: i32| (0..n).map(|i| format!("({i}, {}, 'user-{i}', {}.5)", i % 10, i * 7 % 1000)).collect::<Vec<_>>().join(",");
-    test.sql(&format!("INSERT INTO t VALUES {}", values(1000))).await;
-    test.sql(&format!("INSERT INTO u SELECT id, name FROM t")).await;
-    for (sql, params) in [
-        ("SELECT * FROM t WHERE id = $1", vec![json!(5)]),
-        ("SELECT name FROM t WHERE id = $1 AND score > 1", vec![json!(5)]),
-        ("SELECT id, score FROM t WHERE grp = $1 ORDER BY score DESC LIMIT 20", vec![json!(5)]),
-        ("SELECT t.id, u.label FROM t JOIN u ON t.id = u.id WHERE t.grp = $1", vec![json!(5)]),
-        ("SELECT grp, COUNT(*), AVG(score) FROM t GROUP BY grp", vec![]),
-        ("SELECT COUNT(*) FROM t", vec![]),
-    ] {
-        let mut all = Vec::new();
-        for _ in 0..200 {
-            let at = std::time::Instant::now();
-            ask(&test, sql, &params).await;
-            all.push(at.elapsed().as_micros());
-        }
-        let first = all[0];
-        let mut kept: Vec<_> = all[5..].to_vec();
-        kept.sort_unstable();
-        let mut fresh = Vec::new();
-        for n in 0..30 {
-            let at = std::time::Instant::now();
-            ask(&test, &format!("{sql} /* */ {}", if sql.contains("LIMIT") { String::new() } else { format!("LIMIT {}", 100000 - n) }), &params).await;
-            fresh.push(at.elapsed().as_micros());
-        }
-        fresh.sort_unstable();
-        println!("{sql}: first {first} kept median {} fresh median {}", kept[kept.len() / 2], fresh[15]);
-    }
-}

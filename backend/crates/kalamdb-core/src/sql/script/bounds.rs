@@ -18,12 +18,24 @@ use crate::options::Limits;
 struct Level {
     /// Operators since the last comma.
     operators: usize,
+    /// Operators within each other in the deepest closed level since the last comma: whatever follows it in the
+    /// chain stands above it in the tree.
+    below: usize,
+    /// The same with the operators around it, before the last comma.
+    before: usize,
     /// Has a FROM begun, so that commas separate relations?
     in_from: bool,
     /// Opened by CASE, so closed by END.
     is_case: bool,
     /// The parser may read what is inside twice.
     is_retried: bool,
+}
+
+impl Level {
+    /// Operators within each other, at most.
+    fn depth(&self) -> usize {
+        self.operators.saturating_add(self.below).max(self.before)
+    }
 }
 
 /// Levels within each other that the parser may read twice; each doubles the work.
@@ -153,6 +165,9 @@ impl Shape {
         if let Some(level) = self.levels.pop() {
             self.operators = self.operators.saturating_sub(level.operators);
             self.retried = self.retried.saturating_sub(usize::from(level.is_retried));
+            let depth = level.depth();
+            let around = self.top();
+            around.below = around.below.max(depth);
         }
     }
 
@@ -160,7 +175,10 @@ impl Shape {
         if self.top().in_from {
             self.relations = self.relations.saturating_add(1);
         } else {
-            let ended = std::mem::take(&mut self.top().operators);
+            let level = self.top();
+            level.before = level.depth();
+            level.below = 0;
+            let ended = std::mem::take(&mut level.operators);
             self.operators = self.operators.saturating_sub(ended);
         }
     }
@@ -169,6 +187,11 @@ impl Shape {
         let level = self.top();
         level.operators = level.operators.saturating_add(1);
         self.operators = self.operators.saturating_add(1);
+    }
+
+    /// Operators within each other, down to the deepest that the chain at hand stands on.
+    fn depth(&self) -> usize {
+        self.operators.saturating_add(self.levels.last().unwrap_or(&self.ground).below)
     }
 
     fn check(&self, limits: &Limits) -> Result<(), SqlError> {
@@ -180,7 +203,7 @@ impl Shape {
         if self.retried > RETRIED_MAX {
             return too_large("calls of this notation are nested too deeply", RETRIED_MAX);
         }
-        if self.operators > limits.expression_ops_max {
+        if self.depth() > limits.expression_ops_max {
             return too_large("an expression has too many operators", limits.expression_ops_max);
         }
         if self.relations > limits.relations_max {
