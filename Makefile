@@ -7,6 +7,10 @@ SHELL := /bin/bash
 # Build output lives outside the clone, so that a fresh clone does not build DataFusion and RocksDB again.
 export CARGO_TARGET_DIR ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/kalamdb/target
 
+# One set of packages for every release build: another set would give the libraries below other features, and
+# build RocksDB and DataFusion a second time.
+RELEASE := cargo build --release --package kalamdb-server --package kalamdb-bench
+
 # Extra arguments for `make run`, `make demo` and `make bench`, e.g. make run ARGS="--listen 127.0.0.1:3000".
 ARGS ?=
 
@@ -19,7 +23,7 @@ setup: ## Install what building needs and this machine lacks
 	@scripts/setup.sh
 
 run: setup ## Build the server and run it on 127.0.0.1:2900 (more: ARGS="--config FILE")
-	cargo build --release --package kalamdb-server
+	$(RELEASE)
 	"$(CARGO_TARGET_DIR)/release/kalamdb-server" $(ARGS)
 
 test: test-rust ## Run every test there is
@@ -28,7 +32,7 @@ test-rust: setup
 	scripts/test-rust.sh
 
 demo: setup ## Replay New York's flights of a week and watch live queries follow
-	cargo build --release --package kalamdb-server --package kalamdb-bench
+	$(RELEASE)
 	"$(CARGO_TARGET_DIR)/release/kalamdb-demo" $(ARGS)
 
 fmt: ## Format the code
@@ -40,7 +44,7 @@ lint: setup ## Check formatting, clippy's advice and the house rules
 	cargo run --quiet --package xtask -- tidy
 
 bench: setup ## Measure the server on this machine, beside references in the same run
-	cargo build --release --package kalamdb-bench
+	$(RELEASE)
 	"$(CARGO_TARGET_DIR)/release/kalamdb-bench" $(ARGS)
 
 docs: setup ## Build the API documentation of every crate

@@ -1,6 +1,6 @@
 //! The running server: builds every part once, hands it to the next, and takes them down again in turn.
 //!
-//! What can fail without touching the data is done first. `root` is made last, so that a password that
+//! The addresses are taken when the data is ready, and `root` is made last of all, so that a password that
 //! was made up is never lost to an error behind it.
 
 use std::fmt;
@@ -102,14 +102,13 @@ impl Server {
 
         let root_password = config.auth.root_password.clone().map(|hidden| hidden.0);
         let Parts { store, users, auth, engine } = tokio::task::spawn_blocking(move || Parts::open(&config)).await??;
-        // The doors last: whoever can connect finds everything in place.
         let ready = async {
-            let outcome = auth.ensure_root(root_password).await.map_err(StartError::Root)?;
             let (listener, addr) = bind(listen).await?;
             let admin = match admin_listen {
                 Some(address) => Some(bind(address).await?),
                 None => None,
             };
+            let outcome = auth.ensure_root(root_password).await.map_err(StartError::Root)?;
             Ok((outcome, listener, addr, admin))
         };
         let (outcome, listener, addr, admin) = match ready.await {
@@ -250,3 +249,6 @@ fn greeting(root: &RootOutcome, scheme: &str, addr: SocketAddr) -> String {
         RootOutcome::Created { password: None } | RootOutcome::Present => address,
     }
 }
+
+#[cfg(test)]
+mod tests;

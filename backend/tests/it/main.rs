@@ -12,6 +12,7 @@ mod golden;
 mod isolation;
 mod kill;
 mod limits;
+mod live_plans;
 mod model;
 mod notifications;
 mod process;

@@ -22,6 +22,8 @@ use crate::token::{Grant, TokenKeys, TokenUse, end_secs};
 
 /// Refreshes per minute and user; more is no client that keeps itself logged in.
 const REFRESHES_PER_MINUTE: u32 = 120;
+/// Longest time that a refresh may take to be stored, and then some.
+const RACING_REFRESH_MICROS: i64 = 60_000_000;
 
 /// Knows who is asking.
 pub struct Auth {
@@ -205,7 +207,7 @@ impl Auth {
         let (grant, user) = self.granted(refresh_token, TokenUse::Refresh)?;
         self.refreshes.take(&grant.user, self.now())?;
         let tokens = self.issue(user, grant.login)?;
-        if self.retire(grant.pair, &grant).await? { Ok(tokens) } else { Err(AuthError::TokenRevoked) }
+        if self.retire(grant.pair, grant.pair_expires_at()).await? { Ok(tokens) } else { Err(AuthError::TokenRevoked) }
     }
 
     /// Ends the login that an access token goes back to: its pair counts no more, and its connections end.
@@ -214,7 +216,14 @@ impl Auth {
     /// [`AuthError`] saying what is wrong with the token, or that the server is shutting down.
     pub async fn logout(&self, access_token: &str) -> Result<(), AuthError> {
         let (grant, _) = self.granted(access_token, TokenUse::Access)?;
-        self.retire(grant.login, &grant).await.map(drop)
+        self.end_login(&grant).await
+    }
+
+    async fn end_login(&self, grant: &Grant) -> Result<(), AuthError> {
+        // A refresh that is under way may still give out a pair, which lives longer than the one shown here.
+        let longest = self.options.access_ttl_secs.max(self.options.refresh_ttl_secs);
+        let last_end = self.now().saturating_add(RACING_REFRESH_MICROS).saturating_add(micros(longest));
+        self.retire(grant.login, grant.pair_expires_at().max(last_end)).await.map(drop)
     }
 
     /// Hashes a password to be, as a PHC string.
@@ -293,10 +302,9 @@ impl Auth {
         })
     }
 
-    /// Retires a pair or a login, of which this is the only pair that counts; `false` when somebody else
-    /// has just done it.
-    async fn retire(&self, id: u128, grant: &Grant) -> Result<bool, AuthError> {
-        let writes = self.revoked.retire(id, grant.pair_expires_at(), self.now());
+    /// Retires a pair or a login, to be remembered until then; `false` when somebody else has just done it.
+    async fn retire(&self, id: u128, until: i64) -> Result<bool, AuthError> {
+        let writes = self.revoked.retire(id, until, self.now());
         match self.store.commit(writes).await {
             Ok(_) => Ok(true),
             Err(CommitError::Conflict) => Ok(false),
@@ -307,6 +315,10 @@ impl Auth {
     fn now(&self) -> i64 {
         self.store.clock().now_micros()
     }
+}
+
+fn micros(secs: u64) -> i64 {
+    i64::try_from(secs).unwrap_or(i64::MAX).saturating_mul(1_000_000)
 }
 
 fn random_id() -> Result<u128, AuthError> {

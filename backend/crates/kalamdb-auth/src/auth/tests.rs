@@ -186,6 +186,21 @@ async fn s05_a_retired_pair_stays_so_until_its_refresh_token_has_ended() {
 }
 
 #[tokio::test]
+async fn s05_a_refresh_that_races_with_a_logout_brings_no_login_back_later() {
+    let door = Door::open().await;
+    let old = door.login("root").await;
+    door.clock.advance_secs(30);
+    let (grant, _) = door.auth.granted(&old.access_token, TokenUse::Access).unwrap();
+    let new = door.auth.refresh(&old.refresh_token).await.unwrap();
+    // As the logout does that had looked at the old token just before it was retired.
+    door.auth.end_login(&grant).await.unwrap();
+    assert!(new.refresh_expires_at > old.refresh_expires_at);
+    door.clock.advance_secs(571);
+    let door = door.reopen();
+    assert_eq!(door.auth.refresh(&new.refresh_token).await.unwrap_err().code(), ErrorCode::TokenRevoked);
+}
+
+#[tokio::test]
 async fn s08_wrong_passwords_are_limited_and_right_ones_are_not() {
     let door = Door::open().await;
     for _ in 0..15 {

@@ -397,8 +397,55 @@ async fn json_parameters_are_documents_wherever_they_are_assigned() {
         "INSERT INTO t VALUES (1, NULL) ON CONFLICT (id) DO UPDATE SET doc = $1",
     ] {
         let document = json!({"in": sql});
-        let response = test.run_as("root", Role::System, sql, &[document.clone()]).await;
+        let response = test.run_as("root", Role::System, sql, std::slice::from_ref(&document)).await;
         assert_eq!(response.error, None, "{sql}");
         assert_eq!(test.rows("SELECT doc FROM t").await, json!([[document.to_string()]]), "{sql}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrent_upserts_by_a_unique_index_settle_on_one_row() {
+    let test = Arc::new(TestEngine::start());
+    test.sql("CREATE TABLE t (id BIGINT DEFAULT SNOWFLAKE_ID() PRIMARY KEY, u TEXT, n INT)").await;
+    test.sql("CREATE UNIQUE INDEX t_u ON t (u)").await;
+    let upsert = "INSERT INTO t (u, n) VALUES ('a', 1) ON CONFLICT (u) DO UPDATE SET n = t.n + EXCLUDED.n";
+    let writers = (0..20).map(|_| {
+        let test = Arc::clone(&test);
+        tokio::spawn(async move { test.run_as("root", Role::System, upsert, &[]).await.error })
+    });
+    let mut settled = 0;
+    for writer in writers.collect::<Vec<_>>() {
+        match writer.await.unwrap() {
+            None => settled += 1,
+            Some(error) => assert_eq!(error.code, ErrorCode::Conflict),
+        }
+    }
+    assert_eq!(test.rows("SELECT u, n FROM t").await, json!([["a", settled]]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_and_catalog_changes_at_one_time_leave_no_row_of_an_old_shape() {
+    let test = Arc::new(TestEngine::start());
+    test.sql("CREATE TABLE t (id INT PRIMARY KEY, n INT)").await;
+    let writers = (0..4).map(|writer| {
+        let test = Arc::clone(&test);
+        tokio::spawn(async move {
+            for row in 0..50 {
+                test.sql(&format!("INSERT INTO t (id, n) VALUES ({}, {row})", writer * 1_000 + row)).await;
+                test.sql(&format!("SELECT COUNT(*) FROM t WHERE n = {row}")).await;
+            }
+        })
+    });
+    let writers: Vec<_> = writers.collect();
+    for _ in 0..10 {
+        test.sql("CREATE INDEX t_n ON t (n)").await;
+        let by_index = "SELECT (SELECT COUNT(*) FROM t WHERE n >= 0) - (SELECT COUNT(*) FROM t WHERE n + 0 >= 0)";
+        assert_eq!(test.rows(by_index).await, json!([["0"]]));
+        test.sql("DROP INDEX t_n ON t; ALTER TABLE t ADD COLUMN x INT DEFAULT 3; ALTER TABLE t DROP COLUMN x").await;
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    test.sql("CREATE INDEX t_n ON t (n)").await;
+    assert_eq!(test.rows("SELECT COUNT(*) FROM t WHERE n >= 0").await, json!([["200"]]));
 }

@@ -183,7 +183,13 @@ pub(crate) fn rerun_plan(query: Again) -> LivePlan {
 
 /// Anna, with a token.
 pub(crate) fn identity() -> Identity {
-    Identity { user: UserId::new("anna").unwrap(), role: Role::User, expires_at: 1_000, login: 5, tokens_valid_after: 0 }
+    Identity {
+        user: UserId::new("anna").unwrap(),
+        role: Role::User,
+        expires_at: 1_000,
+        login: 5,
+        tokens_valid_after: 0,
+    }
 }
 
 /// A connection of Anna's.

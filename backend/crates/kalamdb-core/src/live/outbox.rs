@@ -105,6 +105,8 @@ struct State {
     progress: SeqId,
     progress_taken: SeqId,
     progress_asked: bool,
+    /// The same `N` is told again, because there is a subscription that it did not count.
+    progress_anew: bool,
 }
 
 #[derive(Debug)]
@@ -191,7 +193,7 @@ impl Outbox {
     pub fn send_ack(&self, ack: &ServerMessage) {
         let text = text_of(ack);
         let mut state = self.state.lock();
-        (state.progress, state.progress_taken) = (SeqId::ZERO, SeqId::ZERO);
+        state.progress_anew = true;
         self.add(&mut state, text.len(), Item::Message(text));
     }
 
@@ -274,7 +276,8 @@ impl Outbox {
     /// Should the loop be asked for a progress frame, if it has seen everything up to `position`?
     fn ask_progress(&self, position: SeqId) -> bool {
         let mut state = self.state.lock();
-        let asks = position > state.progress && !state.progress_asked && state.closed.is_none();
+        let news = position > state.progress || state.progress_anew;
+        let asks = news && !state.progress_asked && state.closed.is_none();
         state.progress_asked |= asks;
         asks
     }
@@ -283,8 +286,10 @@ impl Outbox {
     pub fn answer_progress(&self, upto: Option<SeqId>) {
         let mut state = self.state.lock();
         state.progress_asked = false;
-        let Some(seq) = upto.filter(|&seq| seq > state.progress) else { return };
+        let anew = state.progress_anew;
+        let Some(seq) = upto.filter(|&seq| seq > state.progress || (anew && seq == state.progress)) else { return };
         state.progress = seq;
+        state.progress_anew = false;
         self.add(&mut state, PROGRESS_BYTES, Item::Progress(seq));
     }
 
@@ -369,6 +374,7 @@ impl State {
     /// Drops the queued changes of a subscription, and tells where it stands then if there were any.
     fn drop_changes(&mut self, token: Token) -> Option<SeqId> {
         let mut stands_at = None;
+        let mut said_too_much = false;
         self.retain(|item| match item {
             // A commit is not torn: what was begun is brought to its end.
             Item::Change(of, change) if *of == token && change.taken == 0 => {
@@ -376,12 +382,17 @@ impl State {
                 false
             }
             // What is dropped here will not have been sent by then.
-            Item::Progress(seq) => stands_at.is_none_or(|stands_at| *seq <= stands_at),
+            Item::Progress(seq) => {
+                let too_much = stands_at.is_some_and(|stands_at| *seq > stands_at);
+                said_too_much |= too_much;
+                !too_much
+            }
             Item::Change(..) | Item::Message(_) | Item::Page(..) => true,
         });
         let queued =
             self.items.iter().rev().find_map(|item| if let Item::Progress(seq) = item { Some(*seq) } else { None });
         self.progress = queued.unwrap_or(self.progress_taken);
+        self.progress_anew |= said_too_much;
         stands_at
     }
 

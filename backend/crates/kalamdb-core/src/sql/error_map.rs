@@ -4,6 +4,8 @@
 //! passed on in a shortened form. Messages of its inner workings are not: they become `INTERNAL`
 //! with a reference to the log. Data errors keep their kind and lose any value.
 
+mod wording;
+
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
@@ -13,9 +15,29 @@ use kalamdb_system::{CatalogError, CatalogState};
 
 use super::script;
 use crate::error::SqlError;
+use wording::plain;
 
-/// Longest message of a library that is passed on, in characters.
-const MESSAGE_CHARS_MAX: usize = 300;
+/// Words of errors that are about the data or the arguments of a statement.
+const DATA_WORDS: [&str; 18] = [
+    "overflow",
+    "out of range",
+    "out of bounds",
+    "divide",
+    "cast",
+    "parse",
+    "convert",
+    "invalid",
+    "negative",
+    "unsupported",
+    "not supported",
+    "must be",
+    "must not",
+    "should be",
+    "too large",
+    "too small",
+    "expected",
+    "requires",
+];
 
 /// An error of the query planner or executor.
 #[must_use]
@@ -36,19 +58,21 @@ fn classify(error: &DataFusionError) -> SqlError {
             Some(ours) => ours.clone(),
             None => match inner.downcast_ref::<DataFusionError>() {
                 Some(error) => classify(error),
-                None => SqlError::internal(inner),
+                None => from_elsewhere(inner.as_ref()),
             },
         },
         DataFusionError::SQL(parser, _) => script::parser_error(parser),
         DataFusionError::SchemaError(schema, _) => from_schema(schema),
         DataFusionError::Plan(message) => from_plan(message),
-        DataFusionError::NotImplemented(message) => SqlError::unsupported(shorten(message)),
+        DataFusionError::NotImplemented(message) => from_not_implemented(message),
         DataFusionError::ArrowError(arrow, _) => from_arrow(arrow),
         DataFusionError::Execution(message) => from_execution(message),
         DataFusionError::ResourcesExhausted(_) => {
             SqlError::new(ErrorCode::TooLarge, "the statement needs more memory than one statement may use")
         }
-        DataFusionError::Configuration(message) => SqlError::invalid(shorten(message)),
+        DataFusionError::Configuration(message) => SqlError::invalid(plain(message)),
+        // BETWEEN over types that do not compare; no other mistake of a client is reported so.
+        DataFusionError::Internal(message) if message.starts_with("Failed to coerce types") => from_plan(message),
         other => SqlError::internal(other),
     }
 }
@@ -79,33 +103,51 @@ fn from_plan(message: &str) -> SqlError {
         return SqlError::not_found(format!("table \"{name}\" does not exist"));
     }
     if lower.starts_with("no field named") {
-        return SqlError::not_found(shorten(message));
+        return SqlError::not_found(plain(message));
     }
     if lower.contains("table function") && lower.contains("not found") {
-        return SqlError::not_found(shorten(message));
+        return SqlError::not_found(plain(message));
     }
     if lower.contains("no value found for placeholder") || lower.contains("placeholder") {
-        return SqlError::new(ErrorCode::InvalidParameter, shorten(message));
+        return SqlError::new(ErrorCode::InvalidParameter, plain(message));
     }
     if lower.contains("unsupported") || lower.contains("not supported") || lower.contains("not implemented") {
-        return SqlError::unsupported(shorten(message));
+        return SqlError::unsupported(plain(message));
     }
-    SqlError::invalid(shorten(message))
+    SqlError::invalid(plain(message))
+}
+
+/// Errors of libraries below the planner; of these only that for patterns speaks of the statement.
+fn from_elsewhere(error: &(dyn std::error::Error + Send + Sync)) -> SqlError {
+    if error.to_string().to_ascii_lowercase().contains("regex") {
+        return SqlError::invalid("a pattern in the statement is not valid");
+    }
+    SqlError::internal(error)
+}
+
+/// Things that the planner does not have. Some it finds only when it makes operators.
+fn from_not_implemented(message: &str) -> SqlError {
+    match between(message, "Physical plan does not support logical expression ", "(") {
+        None => SqlError::unsupported(plain(message)),
+        Some("WindowFunction") => SqlError::invalid("a window function cannot stand in this place"),
+        Some("AggregateFunction") => SqlError::invalid("an aggregate function cannot stand in this place"),
+        Some(_) => SqlError::unsupported("a subquery of this kind is not supported in this place"),
+    }
 }
 
 /// Errors while running: what a query did to its data, or a broken promise of ours.
 fn from_execution(message: &str) -> SqlError {
     let lower = message.to_ascii_lowercase();
     if lower.contains("placeholder") {
-        return SqlError::new(ErrorCode::InvalidParameter, shorten(message));
+        return SqlError::new(ErrorCode::InvalidParameter, plain(message));
     }
-    if ["regex", "pattern", "json"].iter().any(|word| lower.contains(word)) {
+    if lower.contains("more than one row") {
+        return SqlError::constraint("a subquery that stands for a value gives more than one row");
+    }
+    if ["regex", "regular expression", "pattern", "json"].iter().any(|word| lower.contains(word)) {
         return SqlError::invalid("a pattern or document in the statement is not valid");
     }
-    if ["overflow", "out of range", "divide", "cast", "parse", "convert", "invalid", "negative"]
-        .iter()
-        .any(|word| lower.contains(word))
-    {
+    if DATA_WORDS.iter().any(|word| lower.contains(word)) {
         return SqlError::constraint("a value in the statement is not valid or out of range for its operation");
     }
     SqlError::internal(message)
@@ -117,13 +159,13 @@ fn from_arrow(error: &ArrowError) -> SqlError {
         ArrowError::DivideByZero => SqlError::constraint("division by zero"),
         ArrowError::ArithmeticOverflow(_) => SqlError::constraint("a result is out of range for its type"),
         ArrowError::CastError(message) => match between(message, " to value of ", " type") {
-            Some(wanted) => SqlError::constraint(format!("a value is not a valid {}", shorten(wanted))),
+            Some(wanted) => SqlError::constraint(format!("a value is not a valid {}", plain(wanted))),
             None => SqlError::constraint("a value cannot be converted to the wanted type"),
         },
         ArrowError::ParseError(_) => SqlError::constraint("a text is not in the notation of the wanted type"),
         ArrowError::InvalidArgumentError(message) => from_execution(message),
         ArrowError::ComputeError(message) => from_execution(message),
-        ArrowError::NotYetImplemented(message) => SqlError::unsupported(shorten(message)),
+        ArrowError::NotYetImplemented(message) => SqlError::unsupported(plain(message)),
         ArrowError::ExternalError(inner) => match inner.downcast_ref::<DataFusionError>() {
             Some(error) => classify(error),
             None => match inner.downcast_ref::<SqlError>() {
@@ -141,15 +183,6 @@ fn position_of(error: &DataFusionError) -> Option<u32> {
     let diagnostic = error.diagnostic()?;
     let column = diagnostic.span?.start.column;
     u32::try_from(column).ok().filter(|&column| column > 0)
-}
-
-/// The first line of a library's message, without the internals behind it.
-fn shorten(message: &str) -> String {
-    let line = message.lines().next().unwrap_or_default();
-    let line = line.split("\n\nbacktrace").next().unwrap_or(line);
-    let line = line.split(". Valid fields are").next().unwrap_or(line);
-    let line = line.split("No function matches the given name").next().unwrap_or(line);
-    line.trim().chars().take(MESSAGE_CHARS_MAX).collect()
 }
 
 fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {

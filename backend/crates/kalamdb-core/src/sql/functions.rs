@@ -12,6 +12,7 @@ pub mod guards;
 pub mod ids;
 pub mod session;
 pub mod sum;
+pub mod unions;
 
 use std::sync::Arc;
 
@@ -21,8 +22,9 @@ use datafusion::execution::{FunctionRegistry, SessionState};
 use ids::{IdFunction, IdKind, IdSource};
 use session::{SessionFunction, SessionValue};
 
-/// Functions that build arrays of any length from two numbers; as table functions they are lazy and stay.
-const WITHHELD: [&str; 3] = ["range", "generate_series", "gen_series"];
+/// Functions that build arrays of any length from two numbers (as table functions they are lazy and
+/// stay), and one that tells of the planner.
+const WITHHELD: [&str; 4] = ["range", "generate_series", "gen_series", "version"];
 
 /// Registers everything with a session that has the planner's own functions already.
 ///

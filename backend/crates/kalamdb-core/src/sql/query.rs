@@ -12,11 +12,13 @@ mod direct;
 mod execute;
 mod hidden;
 mod names;
+mod notation;
 mod params;
 mod prepare;
 mod session;
 mod shape;
 mod types;
+mod weight;
 
 use std::sync::Arc;
 

@@ -68,17 +68,20 @@ pub fn arrow_type(data_type: &DataType) -> ArrowType {
 /// # Errors
 /// `UNSUPPORTED` for a type that no cell can show.
 pub fn data_type_of(field: &Field) -> Result<DataType, SqlError> {
-    if field.data_type() == &ArrowType::Utf8
-        || field.data_type() == &ArrowType::Utf8View
-        || field.data_type() == &ArrowType::LargeUtf8
-    {
-        return Ok(match field.metadata().get(EXTENSION).map(String::as_str) {
+    if matches!(field.data_type(), ArrowType::Utf8 | ArrowType::Utf8View | ArrowType::LargeUtf8) {
+        return Ok(match extension_of(field) {
             Some(EXTENSION_JSON) => DataType::Json,
             Some(EXTENSION_UUID) => DataType::Uuid,
             _ => DataType::Text,
         });
     }
     column_type(field.data_type())
+}
+
+/// What a field says of its text, beyond its type.
+#[must_use]
+pub fn extension_of(field: &Field) -> Option<&str> {
+    field.metadata().get(EXTENSION).map(String::as_str)
 }
 
 fn column_type(arrow: &ArrowType) -> Result<DataType, SqlError> {

@@ -26,6 +26,10 @@ const COLUMNS: &[SystemColumn] = &[
     SystemColumn::required("created_at", DateTime, "When it was subscribed."),
     SystemColumn::nullable("last_update", DateTime, "When its last frame of changes was made."),
     SystemColumn::required("changes", BigInt, "Frames of changes delivered."),
-    SystemColumn::nullable("last_seq_id", BigInt, "SeqId up to which it has been told everything; from memory, never stored."),
+    SystemColumn::nullable(
+        "last_seq_id",
+        BigInt,
+        "SeqId up to which it has been told everything; from memory, never stored.",
+    ),
     SystemColumn::required("node_id", Text, "The node it is connected to."),
 ];

@@ -5,12 +5,8 @@ use kalamdb_commons::DataType::{BigInt, DateTime, Text};
 use crate::system_table::{Audience, SystemColumn, SystemTable};
 
 /// `system.namespaces`.
-pub const TABLE: SystemTable = SystemTable {
-    name: "namespaces",
-    columns: COLUMNS,
-    audience: Audience::Visible,
-    doc: "The namespaces.",
-};
+pub const TABLE: SystemTable =
+    SystemTable { name: "namespaces", columns: COLUMNS, audience: Audience::Visible, doc: "The namespaces." };
 
 const COLUMNS: &[SystemColumn] = &[
     SystemColumn::key("namespace_id", Text, "Its name."),

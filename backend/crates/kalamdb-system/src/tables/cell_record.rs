@@ -58,9 +58,7 @@ impl CellRecord {
             CellRecord::BigInt(n) => Value::BigInt(n),
             CellRecord::FloatBits(bits) => Value::Float(f32::from_bits(bits)),
             CellRecord::DoubleBits(bits) => Value::Double(f64::from_bits(bits)),
-            CellRecord::Decimal { digits, scale } => {
-                Value::Decimal(Decimal { unscaled: digits.parse().ok()?, scale })
-            }
+            CellRecord::Decimal { digits, scale } => Value::Decimal(Decimal { unscaled: digits.parse().ok()?, scale }),
             CellRecord::Text(s) => Value::text(s),
             CellRecord::Timestamp(n) => Value::Timestamp(n),
             CellRecord::DateTime(n) => Value::DateTime(n),

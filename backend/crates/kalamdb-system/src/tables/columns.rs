@@ -19,7 +19,11 @@ const COLUMNS: &[SystemColumn] = &[
     SystemColumn::required("table_type", Text, "`user`, `shared`, `stream` or `system`."),
     SystemColumn::nullable("access_level", Text, "`public`, `restricted` or `private`; NULL unless it is shared."),
     SystemColumn::nullable("ttl_seconds", BigInt, "How long a stream table keeps a row."),
-    SystemColumn::nullable("primary_key", Text, "Its key columns, comma-separated; NULL if rows are keyed by a hidden number."),
+    SystemColumn::nullable(
+        "primary_key",
+        Text,
+        "Its key columns, comma-separated; NULL if rows are keyed by a hidden number.",
+    ),
     SystemColumn::nullable("indexes", Text, "Its secondary indexes, comma-separated."),
     SystemColumn::required("column_count", Int, "How many columns it has."),
     SystemColumn::required("version", Int, "Grows with every ALTER and every index that comes or goes."),

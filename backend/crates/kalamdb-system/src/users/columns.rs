@@ -5,12 +5,8 @@ use kalamdb_commons::DataType::{DateTime, Text};
 use crate::system_table::{Audience, SystemColumn, SystemTable};
 
 /// `system.users`.
-pub const TABLE: SystemTable = SystemTable {
-    name: "users",
-    columns: COLUMNS,
-    audience: Audience::Admin,
-    doc: "The users.",
-};
+pub const TABLE: SystemTable =
+    SystemTable { name: "users", columns: COLUMNS, audience: Audience::Admin, doc: "The users." };
 
 const COLUMNS: &[SystemColumn] = &[
     SystemColumn::key("user_id", Text, "Name of the user."),

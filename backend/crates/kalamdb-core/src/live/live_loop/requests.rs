@@ -165,6 +165,7 @@ impl LiveLoop {
             return None;
         }
         let mut upto = self.position;
+        let mut least = SeqId::ZERO;
         for token in tokens {
             let subscription = self.subscriptions.get_mut(token)?;
             match subscription.stage {
@@ -177,10 +178,13 @@ impl LiveLoop {
                     runs.touch(self.position);
                     subscription.told(runs.seq);
                     upto = upto.min(runs.seq);
+                    least = least.max(runs.ran_at);
                 }
             }
         }
-        Some(upto)
+        // A result that was the same at two runs may have been another between them, so who has it
+        // stands at the later one and not before.
+        (upto >= least).then_some(upto)
     }
 
     fn token_of(&self, peer: &Peer, subscription_id: &str) -> Option<Token> {

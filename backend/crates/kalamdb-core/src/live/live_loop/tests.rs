@@ -574,6 +574,30 @@ fn progress_waits_for_pages_runs_and_whoever_lags() {
 }
 
 #[test]
+fn i2_progress_is_not_said_of_a_time_at_which_the_result_was_another() {
+    let mut stage = stage();
+    let mut client = stage.client();
+    stage.commit(&[(1, Some(5))]);
+    stage.subscribe(&mut client, "s", rerun_plan(Again::Count), all());
+    stage.read_all(&mut client);
+    // The result changes and changes back before a run has seen it; the run is ahead of the loop.
+    stage.commit(&[(1, Some(6))]);
+    let back = stage.world.commit(&[(1, Some(5))]);
+    while stage.step() {}
+    finish_one(&mut stage);
+    let before = client.progress;
+    stage.ask_progress(&client);
+    while stage.step() {}
+    while stage.read_one(&mut client) {}
+    assert_eq!(client.progress, before);
+    stage.queue.push_back(Input::Commit { commit: back, tables: Vec::new() });
+    stage.settle();
+    stage.ask_progress(&client);
+    stage.read_all(&mut client);
+    assert_eq!((client.progress, client.copies["s"].changes), (stage.world.last().0, 0));
+}
+
+#[test]
 fn next_batch_of_nothing_is_an_error_and_of_what_is_ready_is_nothing() {
     let mut stage = stage();
     let mut client = stage.client();
@@ -712,9 +736,7 @@ fn random_run(seed: u64) {
 /// Any interleaving of commits, jobs, readers and lost connections; a failure names its seed.
 #[test]
 fn i1_i2_whatever_happens_in_whatever_order_every_client_has_the_querys_result() {
-    let only: Option<u64> = std::env::var("P5").ok().and_then(|s| s.parse().ok());
-    let many: u64 = std::env::var("P5N").ok().and_then(|s| s.parse().ok()).unwrap_or(600);
-    for seed in only.map_or(0..many, |s| s..s + 1) {
+    for seed in 0..300 {
         let run = std::panic::catch_unwind(|| random_run(seed));
         assert!(run.is_ok(), "seed {seed}");
     }

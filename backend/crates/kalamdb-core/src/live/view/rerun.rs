@@ -20,6 +20,8 @@ pub(crate) struct Runs {
     pub result: Option<Arc<ResultSet>>,
     /// The result stands as of this SeqId.
     pub seq: SeqId,
+    /// It was found as of this one. Between two runs it may have been another for a while.
+    pub ran_at: SeqId,
     /// The last time the result was not the one before.
     pub changed_at: SeqId,
     /// The last commit that concerns the view and may not be in the result.
@@ -43,6 +45,7 @@ impl Runs {
             query,
             result: None,
             seq: SeqId::ZERO,
+            ran_at: SeqId::ZERO,
             changed_at: SeqId::ZERO,
             dirty: None,
             wanted: true,
@@ -91,6 +94,7 @@ impl Runs {
         self.finished = self.finished.saturating_add(1);
         self.result = Some(result);
         self.seq = seq;
+        self.ran_at = seq;
         if changed {
             self.changed_at = seq;
         }

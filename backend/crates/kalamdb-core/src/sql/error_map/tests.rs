@@ -53,6 +53,8 @@ fn each_kind_of_error_keeps_its_code() {
         (DataFusionError::NotImplemented("LATERAL".to_owned()), ErrorCode::Unsupported),
         (DataFusionError::ResourcesExhausted("64 MB".to_owned()), ErrorCode::TooLarge),
         (DataFusionError::Configuration("x".to_owned()), ErrorCode::InvalidSql),
+        (DataFusionError::Internal("Failed to coerce types Int64 and Utf8".to_owned()), ErrorCode::InvalidSql),
+        (DataFusionError::Internal("x".to_owned()), ErrorCode::Internal),
         (arrow(ArrowError::DivideByZero), ErrorCode::ConstraintViolation),
         (arrow(ArrowError::ArithmeticOverflow("5 + 6".to_owned())), ErrorCode::ConstraintViolation),
         (arrow(ArrowError::ParseError("x".to_owned())), ErrorCode::ConstraintViolation),
@@ -138,7 +140,7 @@ fn s20_what_is_our_fault_tells_only_a_reference() {
 #[test]
 fn long_messages_are_cut() {
     let told = from_datafusion(&plan(&"ä".repeat(5_000)));
-    assert!(told.message.chars().count() <= MESSAGE_CHARS_MAX, "{}", told.message.len());
+    assert!(told.message.chars().count() <= wording::MESSAGE_CHARS_MAX, "{}", told.message.len());
     let told = from_datafusion(&plan("the first line\n\nbacktrace: 0: secret::place"));
     assert_eq!(told.message, "the first line");
 }

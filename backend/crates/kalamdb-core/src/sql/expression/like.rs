@@ -111,7 +111,7 @@ impl Piece {
             Piece::Exact(exact) => text.strip_prefix(exact.as_str()),
             Piece::Places { places, ignore_case } => {
                 let mut chars = text.chars();
-                places.iter().all(|&place| takes(place, chars.next(), *ignore_case)).then(|| chars.as_str())
+                places.iter().all(|&place| takes(place, chars.next(), *ignore_case)).then_some(chars.as_str())
             }
         }
     }
@@ -122,7 +122,11 @@ impl Piece {
             Piece::Exact(exact) => text.strip_suffix(exact.as_str()),
             Piece::Places { places, ignore_case } => {
                 let mut chars = text.chars();
-                places.iter().rev().all(|&place| takes(place, chars.next_back(), *ignore_case)).then(|| chars.as_str())
+                places
+                    .iter()
+                    .rev()
+                    .all(|&place| takes(place, chars.next_back(), *ignore_case))
+                    .then_some(chars.as_str())
             }
         }
     }

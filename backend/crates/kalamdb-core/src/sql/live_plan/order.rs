@@ -24,14 +24,15 @@ pub(super) enum TermColumn {
     /// In this column of the result.
     Selected(usize),
     /// In none of them: this must be selected besides.
-    Besides(Expr),
+    Besides(Box<Expr>),
 }
 
-/// The terms of a query's own ORDER BY, for a result of these columns.
+/// The terms of a query's own ORDER BY, for a result of these columns, where `shown` names those that
+/// show a column of the one table that the query's rows are of.
 ///
 /// `None` if it has none, or one that cannot be told: in a DISTINCT or a set operation nothing can be
 /// selected besides.
-pub(super) fn terms(query: &Query, fields: &[SchemaField]) -> Option<Vec<Term>> {
+pub(super) fn terms(query: &Query, fields: &[SchemaField], shown: &[Option<String>]) -> Option<Vec<Term>> {
     let OrderByKind::Expressions(exprs) = &query.order_by.as_ref()?.kind else {
         return None;
     };
@@ -39,9 +40,10 @@ pub(super) fn terms(query: &Query, fields: &[SchemaField]) -> Option<Vec<Term>> 
     let items = select.map(|select| items(select, fields.len())).unwrap_or_default();
     let can_add = select.is_some_and(|select| matches!(select.distinct, None | Some(Distinct::All)));
     let term = |order: &OrderByExpr| {
-        let column = match selected(&order.expr, fields, &items) {
+        let found = selected(&order.expr, fields, &items).or_else(|| showing(&order.expr, shown));
+        let column = match found {
             Some(at) => TermColumn::Selected(at),
-            None => TermColumn::Besides(without_aliases(&order.expr, select.filter(|_| can_add)?)),
+            None => TermColumn::Besides(Box::new(without_aliases(&order.expr, select.filter(|_| can_add)?))),
         };
         let desc = order.options.asc == Some(false);
         Some(Term { column, desc, nulls_first: order.options.nulls_first.unwrap_or(desc) })
@@ -77,6 +79,16 @@ fn selected(expr: &Expr, fields: &[SchemaField], items: &[(usize, &Expr)]) -> Op
         }
     }
     items.iter().find(|(_, item)| *item == expr).map(|(at, _)| *at)
+}
+
+/// The column of the result that shows the table's column that a term names.
+fn showing(expr: &Expr, shown: &[Option<String>]) -> Option<usize> {
+    let name = match expr {
+        Expr::Identifier(ident) => folded(ident),
+        Expr::CompoundIdentifier(parts) => folded(parts.last()?),
+        _ => return None,
+    };
+    shown.iter().position(|column| column.as_ref() == Some(&name))
 }
 
 /// The expressions of a select list and their places; those between two wildcards have none that is known.

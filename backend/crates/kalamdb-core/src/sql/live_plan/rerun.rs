@@ -35,7 +35,7 @@ pub(super) async fn plan(
 ) -> LivePlan {
     let sources = sources_of(&planned);
     let asked_for = planned.schema.len();
-    let terms = order::terms(query, &planned.schema);
+    let terms = order::terms(query, &planned.schema, &shown_columns(query, &planned));
     let extended = Extended::of(session, ctx, query, planned, terms.as_deref()).await;
     // Without its columns an order cannot be told.
     let terms = terms.filter(|terms| count_besides(terms) == extended.extras.order.len());
@@ -99,6 +99,19 @@ impl Extended {
     }
 }
 
+/// Which column of the one table in the query's FROM each column of the result shows.
+fn shown_columns(query: &ast::Query, planned: &PlannedQuery) -> Vec<Option<String>> {
+    let named = query.body.as_select().and_then(|select| rewrite::tables_named(query, select)).unwrap_or_default();
+    if named.len() != 1 || !shape::is_row_wise(&planned.plan) {
+        return Vec::new();
+    }
+    let shown = |at| match shape::origin(&planned.plan, at) {
+        Some(Origin::Column(name)) => Some(name),
+        Some(Origin::Group(_)) | None => None,
+    };
+    (0..planned.schema.len()).map(shown).collect()
+}
+
 fn begins_alike(fields: &[SchemaField], longer: &[SchemaField]) -> bool {
     fields.iter().zip(longer).all(|(a, b)| a.name == b.name && a.data_type == b.data_type)
 }
@@ -106,7 +119,7 @@ fn begins_alike(fields: &[SchemaField], longer: &[SchemaField]) -> bool {
 /// What is worth selecting besides.
 fn extras(query: &ast::Query, planned: &PlannedQuery, terms: Option<&[Term]>) -> Extras {
     let besides = |term: &Term| match &term.column {
-        TermColumn::Besides(expr) => Some(expr.clone()),
+        TermColumn::Besides(expr) => Some(expr.as_ref().clone()),
         TermColumn::Selected(_) => None,
     };
     let order = terms.unwrap_or_default().iter().filter_map(besides).collect();

@@ -36,25 +36,34 @@ impl ColumnNames {
     }
 }
 
+/// Which columns get other names on their way through the planner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Apart {
+    /// Those that are written alike.
+    WhereAlike,
+    /// All expressions: the planner calls some alike that are not, such as casts to two types.
+    Always,
+}
+
 /// The names of a query's columns. Gives other names to those that the planner could not tell apart.
-pub(super) fn settle(query: &mut Query) -> ColumnNames {
+pub(super) fn settle(query: &mut Query, apart: Apart) -> ColumnNames {
     let mut names = None;
-    settle_body(&mut query.body, &mut names);
+    settle_body(&mut query.body, apart, &mut names);
     names.unwrap_or_default()
 }
 
-fn settle_body(body: &mut SetExpr, names: &mut Option<ColumnNames>) {
+fn settle_body(body: &mut SetExpr, apart: Apart, names: &mut Option<ColumnNames>) {
     match body {
         SetExpr::Select(select) => {
-            let found = settle_items(&mut select.projection);
+            let found = settle_items(&mut select.projection, apart);
             // The first SELECT of a UNION gives the names.
             names.get_or_insert(found);
         }
         SetExpr::SetOperation { left, right, .. } => {
-            settle_body(left, names);
-            settle_body(right, names);
+            settle_body(left, apart, names);
+            settle_body(right, apart, names);
         }
-        SetExpr::Query(query) => settle_body(&mut query.body, names),
+        SetExpr::Query(query) => settle_body(&mut query.body, apart, names),
         SetExpr::Values(_)
         | SetExpr::Insert(_)
         | SetExpr::Update(_)
@@ -66,14 +75,14 @@ fn settle_body(body: &mut SetExpr, names: &mut Option<ColumnNames>) {
     }
 }
 
-fn settle_items(items: &mut [SelectItem]) -> ColumnNames {
+fn settle_items(items: &mut [SelectItem], apart: Apart) -> ColumnNames {
     let is_wildcard = |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
     let first = items.iter().position(is_wildcard);
     let last = items.iter().rposition(is_wildcard);
     let mut seen = BTreeSet::new();
     let mut names = Vec::with_capacity(items.len());
     for (at, item) in items.iter_mut().enumerate() {
-        names.push(settle_item(at, item, first.is_some(), &mut seen));
+        names.push(settle_item(at, item, (first.is_some(), apart), &mut seen));
     }
     match (first, last) {
         (Some(first), Some(last)) => {
@@ -85,16 +94,21 @@ fn settle_items(items: &mut [SelectItem]) -> ColumnNames {
     }
 }
 
-fn settle_item(at: usize, item: &mut SelectItem, beside_wildcard: bool, seen: &mut BTreeSet<String>) -> Option<String> {
-    let apart = || Ident::with_quote('"', format!("column {at}"));
+fn settle_item(
+    at: usize,
+    item: &mut SelectItem,
+    (beside_wildcard, apart): (bool, Apart),
+    seen: &mut BTreeSet<String>,
+) -> Option<String> {
+    let other = || Ident::with_quote('"', format!("column {at}"));
     match item {
         SelectItem::UnnamedExpr(expr) => {
             let plain = plain_name(expr);
             let text = lower(&expr.to_string());
             let unseen = seen.insert(text.clone());
             // A wildcard may hold the same column.
-            if !unseen || (plain.is_some() && beside_wildcard) {
-                let alias = apart();
+            if !unseen || apart == Apart::Always || (plain.is_some() && beside_wildcard) {
+                let alias = other();
                 *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
             }
             Some(plain.unwrap_or_else(|| text.chars().take(NAME_CHARS_MAX).collect()))
@@ -102,7 +116,7 @@ fn settle_item(at: usize, item: &mut SelectItem, beside_wildcard: bool, seen: &m
         SelectItem::ExprWithAlias { alias, .. } => {
             let name = folded(alias);
             if !seen.insert(format!("as {name}")) {
-                *alias = apart();
+                *alias = other();
             }
             Some(name)
         }

@@ -6,10 +6,10 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use chrono::DateTime;
-use datafusion::arrow::datatypes::{DataType as ArrowType, SchemaRef};
+use datafusion::arrow::datatypes::{DataType as ArrowType, SchemaRef, TimeUnit};
 use datafusion::catalog::{TableFunctionArgs, TableProvider};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::{DFSchema, TableReference, plan_datafusion_err};
+use datafusion::common::{DFSchema, ScalarValue, TableReference, plan_datafusion_err};
 use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::provider_as_source;
 use datafusion::error::Result;
@@ -116,9 +116,20 @@ impl<'a> Names<'a> {
         let constant = |arg: Expr| {
             let (arg, took) = params::literals(arg, &self.ctx.params)?;
             self.took_values.set(self.took_values.get() || took);
-            simplifier.simplify(simplifier.coerce(arg, &schema)?)
+            simplifier.simplify(simplifier.coerce(arg, &schema)?).and_then(in_nanoseconds)
         };
         args.into_iter().map(constant).collect()
+    }
+}
+
+/// Table functions know points in time in nanoseconds only.
+fn in_nanoseconds(arg: Expr) -> Result<Expr> {
+    match &arg {
+        Expr::Literal(scalar @ ScalarValue::TimestampMicrosecond(_, zone), _) => {
+            let nanoseconds = ArrowType::Timestamp(TimeUnit::Nanosecond, zone.clone());
+            Ok(Expr::Literal(scalar.cast_to(&nanoseconds)?, None))
+        }
+        _ => Ok(arg),
     }
 }
 

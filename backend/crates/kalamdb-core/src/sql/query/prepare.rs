@@ -11,11 +11,12 @@ use datafusion::sql::planner::{PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast;
 use kalamdb_commons::protocol::SchemaField;
 
+use super::column_names::{Apart, ColumnNames};
 use super::names::Names;
 use super::params::{self, Fit, ParamType};
 use super::session::QuerySession;
 use super::shape::{self, ReadTable, Traits};
-use super::{InlineTable, PlannedQuery, PlannedTable, bind, column_names, hidden};
+use super::{InlineTable, PlannedQuery, PlannedTable, bind, column_names, hidden, notation, weight};
 use crate::context::StatementContext;
 use crate::error::SqlError;
 use crate::sql::error_map::from_datafusion;
@@ -43,21 +44,21 @@ impl Prepared {
         query: &ast::Query,
         inline: &[InlineTable],
     ) -> Result<Prepared, SqlError> {
-        refuse(query)?;
         let count = params::count(query, ctx.params.len())?;
         let with_hidden = hidden::are_named(query);
-        let mut query = query.clone();
-        let names = column_names::settle(&mut query);
-        if with_hidden {
-            hidden::keep_out_of_wildcards(&mut query, inline)?;
-        }
         let planner = Planner { session, ctx, inline, with_hidden, took_values: Cell::new(false) };
-        let (plan, params) = planner.plan_with_types(query, count)?;
+        let (plan, params, names) = match planner.plan_named(query, count, Apart::WhereAlike) {
+            Err(error) if error.message.starts_with("Projections require unique") => {
+                planner.plan_named(query, count, Apart::Always)?
+            }
+            planned => planned?,
+        };
         let analysed = session
             .state()
             .analyzer()
             .execute_and_check(plan, session.state().config_options(), |_, _| {})
             .map_err(|error| from_datafusion(&error))?;
+        weight::check(&analysed)?;
         let schema = shape::schema(&analysed, &names, session.limits().columns_max)?;
         let (tables, traits) = shape::reads(&analysed).map_err(|error| from_datafusion(&error))?;
         let holds_values = planner.took_values.get();
@@ -111,17 +112,6 @@ impl Prepared {
     }
 }
 
-/// Clauses that the planner would pass over in silence.
-fn refuse(query: &ast::Query) -> Result<(), SqlError> {
-    if !query.locks.is_empty() {
-        return Err(SqlError::unsupported("FOR UPDATE is not supported; a write that meets another is tried again"));
-    }
-    if query.for_clause.is_some() || query.format_clause.is_some() || query.settings.is_some() {
-        return Err(SqlError::unsupported("FOR, FORMAT and SETTINGS after a query are not supported"));
-    }
-    Ok(())
-}
-
 struct Planner<'a> {
     session: &'a QuerySession,
     ctx: &'a StatementContext,
@@ -131,6 +121,23 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
+    /// The plan, the type of each parameter, and what the columns are called.
+    fn plan_named(
+        &self,
+        query: &ast::Query,
+        count: usize,
+        apart: Apart,
+    ) -> Result<(LogicalPlan, Vec<ParamType>, ColumnNames), SqlError> {
+        let mut query = query.clone();
+        let names = column_names::settle(&mut query, apart);
+        notation::translate(&mut query)?;
+        if self.with_hidden {
+            hidden::keep_out_of_wildcards(&mut query, self.inline)?;
+        }
+        let (plan, params) = self.plan_with_types(query, count)?;
+        Ok((plan, params, names))
+    }
+
     /// The plan, and the type of each parameter. A query whose parameters have a type of their own is planned twice.
     fn plan_with_types(&self, query: ast::Query, count: usize) -> Result<(LogicalPlan, Vec<ParamType>), SqlError> {
         if count == 0 {

@@ -9,6 +9,7 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionState, SessionStateBuilder, TaskContext};
+use datafusion::optimizer::analyzer::{Analyzer, AnalyzerRule};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
@@ -24,6 +25,7 @@ use crate::options::Limits;
 use crate::sql::error_map::from_datafusion;
 use crate::sql::functions;
 use crate::sql::functions::ids::{IdKind, IdSource};
+use crate::sql::functions::unions::PlainUnions;
 use crate::tables::View;
 use crate::tables::system::SystemSources;
 
@@ -84,6 +86,7 @@ impl QuerySession {
             .with_config(config())
             .with_runtime_env(Arc::new(runtime.clone()))
             .with_default_features()
+            .with_analyzer_rules(analyzer_rules())
             .with_physical_optimizer_rules(physical_rules())
             .build();
         functions::register(&mut state, &ids).map_err(|error| from_datafusion(&error))?;
@@ -148,6 +151,13 @@ impl QuerySession {
         let session_id = String::new();
         Arc::new(TaskContext::new(None, session_id, config, scalar, higher, aggregate, window, Arc::new(runtime)))
     }
+}
+
+/// The planner's rules for settling types, with ours before them.
+fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
+    let mut rules = Analyzer::new().rules;
+    rules.insert(0, Arc::new(PlainUnions));
+    rules
 }
 
 /// The planner's rules for operators, less those that can do nothing here.

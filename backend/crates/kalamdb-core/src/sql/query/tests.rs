@@ -343,3 +343,76 @@ async fn rows_come_by_key_and_index_as_by_reading_everything() {
         assert_eq!((&read[0].rows, read.len()), (&read[1].rows, 2), "{condition}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn notations_that_the_planner_does_not_know_work_all_the_same() {
+    let test = with_tables().await;
+    for (sql, wanted) in [
+        ("TABLE u", json!([[1, "p"], [2, "q"]])),
+        ("SELECT id FROM t ORDER BY id FETCH FIRST 1 ROW ONLY", json!([[1]])),
+        ("SELECT id FROM t ORDER BY id OFFSET 1 FETCH NEXT 2 ROWS ONLY", json!([[2], [3]])),
+        ("SELECT EXISTS (SELECT 1 FROM t WHERE id = 2), NOT EXISTS (SELECT 1 FROM t)", json!([[true, false]])),
+        ("SELECT EXISTS (SELECT max(id) FROM t WHERE false)", json!([[true]])),
+        ("SELECT EXISTS (SELECT id FROM t LIMIT 0)", json!([[false]])),
+        (
+            "SELECT id, EXISTS (SELECT 1 FROM u WHERE u.id = t.id) AS e FROM t ORDER BY id",
+            json!([[1, true], [2, true], [3, false]]),
+        ),
+        ("SELECT CAST('1' AS INT), CAST('1' AS TEXT), CAST('1' AS DOUBLE)", json!([[1, "1", 1.0]])),
+        (
+            "SELECT value FROM generate_series(TIMESTAMP '1970-01-01', TIMESTAMP '1970-01-02', INTERVAL '1 day')",
+            json!([[0], [86_400_000_000_i64]]),
+        ),
+        ("SELECT json_get_array('[1, \"x\", {\"a\": 2}]')", json!([["[1,\"x\",{\"a\":2}]"]])),
+    ] {
+        for _ in 0..3 {
+            assert_eq!(test.rows(sql).await, wanted, "{sql}");
+        }
+    }
+    for sql in [
+        "SELECT id FROM t TABLESAMPLE BERNOULLI (10)",
+        "SELECT id FROM t FETCH FIRST 10 PERCENT ROWS ONLY",
+        "SELECT id, (SELECT COUNT(*) FROM u WHERE u.id < t.id) FROM t",
+    ] {
+        assert_eq!(test.fails(sql).await.code, ErrorCode::Unsupported, "{sql}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_union_of_uuids_and_other_texts_is_text() {
+    let test = TestEngine::start();
+    test.sql("CREATE TABLE v (id INT PRIMARY KEY, u UUID, doc JSON, a TEXT)").await;
+    for (sql, wanted) in [
+        ("SELECT u FROM v UNION SELECT u FROM v", "UUID"),
+        ("SELECT u FROM v UNION ALL SELECT a FROM v", "TEXT"),
+        ("SELECT a FROM v UNION SELECT doc FROM v UNION SELECT u FROM v", "TEXT"),
+        ("SELECT doc FROM v UNION ALL SELECT doc FROM v", "JSON"),
+        ("SELECT CAST(u AS TEXT) FROM v", "TEXT"),
+    ] {
+        assert_eq!(ask(&test, sql, &[]).await.schema[0].data_type.to_string(), wanted, "{sql}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_a_statement_does_to_its_data_is_never_our_fault() {
+    let test = with_tables().await;
+    for sql in [
+        "SELECT date_trunc('garbage', NOW())",
+        "SELECT extract(garbage FROM NOW())",
+        "SELECT a ~ '(' FROM t",
+        "SELECT regexp_replace('abc', '(', 'x')",
+        "SELECT id FROM t WHERE regexp_like(a, '[')",
+        "SELECT CAST(99999 AS DECIMAL(5,2))",
+        "SELECT arrow_cast(1, 'Garbage')",
+        "SELECT split_part('a,b', ',', 0)",
+        "SELECT ntile(0) OVER (ORDER BY id) FROM t",
+        "SELECT (SELECT id FROM t)",
+        "SELECT id FROM t WHERE row_number() OVER () = 1",
+        "SELECT a COLLATE \"C\" FROM t",
+        "SELECT U&'\\0041'",
+    ] {
+        let error = test.fails(sql).await;
+        assert!(error.code != ErrorCode::Internal && error.code.http_status() < 500, "{sql}: {error:?}");
+        assert!(!error.message.contains(['{', '[']), "{sql}: {}", error.message);
+    }
+}

@@ -2,7 +2,7 @@
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UnionArray};
 use datafusion::arrow::datatypes::{
-    DataType as ArrowType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type,
+    DataType as ArrowType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Field,
     Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Time32MillisecondType,
     Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimeUnit, TimestampMicrosecondType,
     TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type,
@@ -183,11 +183,11 @@ fn json_at(array: &ArrayRef, index: usize) -> Json {
         return Json::Null;
     }
     match array.data_type() {
-        ArrowType::List(_) => json_list(&array.as_list::<i32>().value(index)),
-        ArrowType::LargeList(_) => json_list(&array.as_list::<i64>().value(index)),
-        ArrowType::ListView(_) => json_list(&array.as_list_view::<i32>().value(index)),
-        ArrowType::LargeListView(_) => json_list(&array.as_list_view::<i64>().value(index)),
-        ArrowType::FixedSizeList(..) => json_list(&array.as_fixed_size_list().value(index)),
+        ArrowType::List(field) => json_list(&array.as_list::<i32>().value(index), field),
+        ArrowType::LargeList(field) => json_list(&array.as_list::<i64>().value(index), field),
+        ArrowType::ListView(field) => json_list(&array.as_list_view::<i32>().value(index), field),
+        ArrowType::LargeListView(field) => json_list(&array.as_list_view::<i64>().value(index), field),
+        ArrowType::FixedSizeList(field, _) => json_list(&array.as_fixed_size_list().value(index), field),
         ArrowType::Struct(fields) => {
             let columns = array.as_struct().columns();
             fields.iter().zip(columns).map(|(field, column)| (field.name().clone(), json_at(column, index))).collect()
@@ -222,8 +222,13 @@ fn json_at(array: &ArrayRef, index: usize) -> Json {
     }
 }
 
-fn json_list(elements: &ArrayRef) -> Json {
-    (0..elements.len()).map(|at| json_at(elements, at)).collect()
+fn json_list(elements: &ArrayRef, field: &Field) -> Json {
+    let are_documents = super::data_type_of(field) == Ok(DataType::Json) && !field.data_type().is_nested();
+    let element = |at| match json_at(elements, at) {
+        Json::String(text) if are_documents => serde_json::from_str(&text).unwrap_or(Json::String(text)),
+        other => other,
+    };
+    (0..elements.len()).map(element).collect()
 }
 
 fn json_text(json: &Json) -> String {

@@ -113,9 +113,7 @@ impl Stage {
     }
 
     pub fn input(&mut self, input: Input) {
-        if std::env::var("P5").is_ok() { eprintln!("  > {}", format!("{input:?}").chars().take(300).collect::<String>()); }
         for effect in self.state.input(input) {
-        if std::env::var("P5").is_ok() { eprintln!("  < {}", format!("{effect:?}").chars().take(900).collect::<String>()); }
             match effect {
                 Effect::Start(Job::Read(job)) => {
                     let found = self.world.read(&job, &self.options);
@@ -172,12 +170,11 @@ impl Stage {
         }
         let Some(OutgoingItem::Frame(text)) = taken.item else { return taken.drained };
         let frame: Json = serde_json::from_slice(&text).unwrap();
-        if std::env::var("P5").is_ok() { eprintln!("c{} {}", client.peer.id.0, String::from_utf8_lossy(&text)); }
         let id = frame["subscription_id"].as_str().unwrap_or_default().to_owned();
         match (frame["type"].as_str().unwrap(), client.copies.get_mut(&id)) {
             ("progress", _) => {
                 let seq = frame["seq"].as_u64().unwrap();
-                assert!(seq > client.progress);
+                assert!(seq >= client.progress, "progress only grows");
                 client.progress = seq;
                 // What is not acknowledged yet was subscribed after this was said.
                 for copy in client.copies.values_mut().filter(|copy| copy.error.is_none() && copy.acks > 0) {

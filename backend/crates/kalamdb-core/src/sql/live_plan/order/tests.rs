@@ -28,7 +28,7 @@ fn told(sql: &str, names: &[&str]) -> Option<Vec<(String, bool, bool)>> {
         };
         (column, term.desc, term.nulls_first)
     };
-    Some(terms(&parse(sql), &fields(names))?.iter().map(term).collect())
+    Some(terms(&parse(sql), &fields(names), &[])?.iter().map(term).collect())
 }
 
 fn columns(sql: &str, names: &[&str]) -> Option<Vec<String>> {
@@ -66,6 +66,18 @@ fn a_term_is_found_by_place_by_name_and_by_expression() {
         ("SELECT DISTINCT lower(a) FROM t ORDER BY lower(a)", vec!["lower(t.a)"], "0"),
     ] {
         assert_eq!(columns(sql, &names), Some(vec![wanted.to_owned()]), "{sql}");
+    }
+}
+
+#[test]
+fn a_column_of_the_table_is_found_where_it_shows() {
+    let shown = [None, Some("a".to_owned()), Some("b".to_owned())];
+    for (sql, wanted) in [
+        ("SELECT t.* FROM t ORDER BY t.b", TermColumn::Selected(2)),
+        ("SELECT t.* FROM t ORDER BY a", TermColumn::Selected(1)),
+    ] {
+        let told = terms(&parse(sql), &fields(&["x", "y", "z"]), &shown).unwrap();
+        assert_eq!(told[0].column, wanted, "{sql}");
     }
 }
 

@@ -8,7 +8,7 @@ use crate::sql::grammar;
 
 fn settled(sql: &str) -> (ColumnNames, Query) {
     let mut query = *grammar::parse_live_query(sql, &Limits::default()).unwrap();
-    (settle(&mut query), query)
+    (settle(&mut query, Apart::WhereAlike), query)
 }
 
 #[test]
