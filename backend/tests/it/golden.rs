@@ -97,4 +97,18 @@ macro_rules! golden_files {
     };
 }
 
-golden_files!(aggregates, constraints, ctes, ddl, defaults, dml, expressions, joins, json, names, subqueries, types, windows);
+golden_files!(
+    aggregates,
+    constraints,
+    ctes,
+    ddl,
+    defaults,
+    dml,
+    expressions,
+    joins,
+    json,
+    names,
+    subqueries,
+    types,
+    windows
+);

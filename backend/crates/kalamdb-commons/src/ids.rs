@@ -218,8 +218,7 @@ impl FromStr for LiveQueryId {
         for part in text.split('-') {
             let end = start + part.len();
             if let Ok(connection_id) = part.parse::<ConnectionId>()
-                && let (Some(user), Some(subscription)) =
-                    (text.get(..start.saturating_sub(1)), text.get(end + 1..))
+                && let (Some(user), Some(subscription)) = (text.get(..start.saturating_sub(1)), text.get(end + 1..))
             {
                 return Ok(LiveQueryId {
                     user_id: UserId::new(user)?,
@@ -229,10 +228,7 @@ impl FromStr for LiveQueryId {
             }
             start = end + 1;
         }
-        Err(IdError::Malformed {
-            what: "live query id",
-            rule: "must read {user_id}-{connection_id}-{subscription_id}",
-        })
+        Err(IdError::Malformed { what: "live query id", rule: "must read {user_id}-{connection_id}-{subscription_id}" })
     }
 }
 

@@ -17,8 +17,7 @@ pub use http::{
     StatementResult, UserInfo,
 };
 pub use server_message::{
-    BatchControl, BatchStatus, ChangeType, OrderBy, SchemaField, ServerMessage, StreamStatus, UnsubscribeStatus,
-    flags,
+    BatchControl, BatchStatus, ChangeType, OrderBy, SchemaField, ServerMessage, StreamStatus, UnsubscribeStatus, flags,
 };
 
 /// Version of the wire contract.

@@ -205,9 +205,7 @@ impl Value {
         Ok(match wanted {
             DataType::Double => Value::Double(x),
             DataType::Float => Value::Float(x as f32),
-            DataType::Decimal { .. } => {
-                Decimal::parse(&format!("{x}")).ok_or_else(out_of_range)?.assign_to(wanted)?
-            }
+            DataType::Decimal { .. } => Decimal::parse(&format!("{x}")).ok_or_else(out_of_range)?.assign_to(wanted)?,
             DataType::SmallInt
             | DataType::Int
             | DataType::BigInt

@@ -102,8 +102,7 @@ fn time_from_text(text: &str) -> Option<i64> {
     if let Ok(n) = text.parse::<i64>() {
         return (0..MICROS_PER_DAY).contains(&n).then_some(n);
     }
-    let time =
-        ["%H:%M:%S%.f", "%H:%M"].iter().find_map(|format| NaiveTime::parse_from_str(text, format).ok())?;
+    let time = ["%H:%M:%S%.f", "%H:%M"].iter().find_map(|format| NaiveTime::parse_from_str(text, format).ok())?;
     let seconds = i64::from(time.num_seconds_from_midnight());
     seconds.checked_mul(1_000_000)?.checked_add(i64::from(time.nanosecond() / 1_000))
 }

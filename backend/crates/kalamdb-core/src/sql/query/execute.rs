@@ -109,7 +109,7 @@ pub(super) async fn collect(
     while let Some(batch) = stream.next().await {
         let batch = batch.map_err(|error| from_datafusion(&error))?;
         if rows.len().saturating_add(batch.num_rows()) > limits.result_rows_max {
-            let text = format!("the result has more than {} rows; use LIMIT", limits.result_rows_max);
+            let text = format!("a query may give at most {} rows", limits.result_rows_max);
             return Err(SqlError::new(ErrorCode::TooLarge, text));
         }
         let batch = rows_of(&batch, &types)?;
