@@ -7,7 +7,7 @@
 //! is one order of everything. SQL is not read here, and sockets are not touched.
 //!
 //! - `plan`: what SQL tells this side of a query. `view`: how its result is kept, per strategy.
-//! - `live_loop`: the state machine. `driver`: its thread. `queue`: what comes in. `job`: what others do for it.
+//! - `live_loop`: the state machine. `driver`: its thread. `queue`: what comes in. `job`, `records`: what others do for it.
 //! - `router`: whom a changed row concerns. `delta`: what a commit did to a view, and its frames.
 //! - `result_set`: whole results, pages. `catch_up`, `resume`: the past.
 //! - `connection_registry`: who is here. `peer`, `session`: what is known of a connection. `outbox`: what it is sent.
@@ -26,6 +26,7 @@ mod session;
 mod driver;
 mod live_loop;
 mod queue;
+mod records;
 
 mod job;
 
@@ -66,6 +67,7 @@ use driver::Driver;
 use live_loop::{Done, Input, TableNow};
 use peer::{Credentials, Peer};
 use queue::LoopQueue;
+use records::Records;
 
 /// Connections and live queries of this process; a handle that is cheap to clone.
 #[derive(Debug, Clone)]
@@ -98,7 +100,8 @@ struct Inner {
     users: Arc<Users>,
     node_id: String,
     options: Arc<LiveOptions>,
-    registry: ConnectionRegistry,
+    registry: Arc<ConnectionRegistry>,
+    records: Arc<Records>,
     queue: Arc<LoopQueue>,
     /// Every commit up to here has been looked at.
     position: Arc<AtomicU64>,
@@ -125,19 +128,32 @@ impl LiveQueries {
         let options = Arc::new(options);
         let queue = Arc::new(LoopQueue::new(options.queue_max_bytes));
         let position = Arc::new(AtomicU64::new(store.last_seq().0));
+        let registry = Arc::new(ConnectionRegistry::new(options.max_connections_per_user));
+        let records = Records::new(store.clone(), runtime.clone());
         let driver = Driver {
             store: store.clone(),
             catalog: catalog.clone(),
+            records: records.clone(),
+            registry: registry.clone(),
             runtime,
-            node_id: node_id.clone(),
             options: options.clone(),
             queue: queue.clone(),
             position: position.clone(),
         };
         let thread = std::thread::Builder::new().name("live-loop".to_owned()).spawn(move || driver.run());
         let thread = Mutex::new(Some(thread.map_err(LiveStartError::Thread)?));
-        let registry = ConnectionRegistry::new(options.max_connections_per_user);
-        Ok(LiveQueries(Arc::new(Inner { store, catalog, users, node_id, options, registry, queue, position, thread })))
+        Ok(LiveQueries(Arc::new(Inner {
+            store,
+            catalog,
+            users,
+            node_id,
+            options,
+            registry,
+            records,
+            queue,
+            position,
+            thread,
+        })))
     }
 
     /// Takes a commit. Called on the committer's thread, for every commit, in order; it only queues it,

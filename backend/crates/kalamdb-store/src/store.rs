@@ -162,6 +162,27 @@ impl Store {
         Ok(rocks.write(batch, false)?)
     }
 
+    /// Writes (`Some`) and deletes (`None`) records in this order, all or none, as [`Store::put_record`] writes one.
+    ///
+    /// # Errors
+    /// [`WriteError`] when they cannot be stored.
+    pub fn write_records(
+        &self,
+        space: RecordSpace,
+        writes: impl IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>,
+    ) -> Result<(), WriteError> {
+        let rocks = &self.0.shared.rocks;
+        let family = rocks.families().records(space);
+        let mut batch = WriteBatch::default();
+        for (key, value) in writes {
+            match value {
+                Some(value) => batch.put_cf(family, key, value),
+                None => batch.delete_cf(family, key),
+            }
+        }
+        Ok(rocks.write(batch, false)?)
+    }
+
     /// Commits what waits, ends the threads and lets the listener go; when it returns everything is
     /// on the disk. Later commits are told [`CommitError::Closed`], reads go on. The directory stays
     /// locked until the last handle and snapshot are gone.

@@ -12,4 +12,4 @@ mod store;
 pub use columns::TABLE;
 pub use record::LiveQueryRecord;
 pub use row::{LiveQueryRow, LiveQueryStatus};
-pub use store::{LiveQueryStoreError, all, purge_node, remove, save};
+pub use store::{LiveQueryStoreError, LiveQueryWrite, all, purge_node, write};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use kalamdb_auth::Identity;
 use kalamdb_commons::protocol::{ServerMessage, SubscribeRequest};
 use kalamdb_commons::{ConnectionId, ErrorCode, Role, SubscriptionId, UserId};
-use kalamdb_system::{LiveQueryRecord, live_queries};
+use kalamdb_system::LiveQueryRecord;
 use tokio::sync::oneshot;
 
 use super::LiveQueries;
@@ -17,6 +17,7 @@ use super::close_reason::CloseReason;
 use super::live_loop::{Input, NewSubscription};
 use super::metrics;
 use super::peer::Peer;
+use super::records::Records;
 use super::session::Facts;
 use crate::context::Caller;
 use crate::engine::{Engine, PlannedLive};
@@ -122,7 +123,7 @@ impl Connection {
             |error: &dyn std::fmt::Display| SqlError::new(ErrorCode::InvalidSubscriptionId, error.to_string());
         let id = SubscriptionId::new(&id).map_err(|error| invalid_id(&error))?;
         let params = params.unwrap_or_default();
-        let reserved = Reserved::take(&self.peer, &id, sql.len().saturating_add(size_of_params(&params)))?;
+        let mut reserved = Reserved::take(&self.peer, &id, sql.len().saturating_add(size_of_params(&params)))?;
         let caller = Caller { user: self.peer.user.clone(), role: self.peer.role };
         let planned = engine.plan_live(&caller, &sql, params, namespace_id.as_deref()).await?;
         let options_text = serde_json::to_string(&options).map_err(SqlError::internal)?;
@@ -141,11 +142,10 @@ impl Connection {
             created_at: inner.now_micros(),
             node_id: inner.node_id.clone(),
         };
-        live_queries::save(&inner.store, &record).map_err(|error| {
-            metrics::record_not_written();
-            SqlError::internal(error)
-        })?;
         let facts = Arc::new(Facts::new(record));
+        if !reserved.save(&inner.records, &facts).await {
+            return Err(SqlError::internal("the record of a live query could not be stored"));
+        }
         reserved.activate(facts.clone());
         let new = NewSubscription { peer: self.peer.clone(), facts, plan: planned.plan, options, tables: Vec::new() };
         inner.queue.push(Input::Subscribe(Box::new(new)));
@@ -159,17 +159,23 @@ impl Drop for Connection {
     }
 }
 
-/// A name that is given back unless its subscription begins.
+/// A name that is given back, with its record, unless its subscription begins.
 struct Reserved<'a> {
     peer: &'a Peer,
     id: &'a SubscriptionId,
+    saved: Option<(&'a Arc<Records>, Arc<Facts>)>,
     active: bool,
 }
 
 impl<'a> Reserved<'a> {
     fn take(peer: &'a Peer, id: &'a SubscriptionId, query_bytes: usize) -> Result<Self, SqlError> {
         peer.session.lock().reserve(id, query_bytes)?;
-        Ok(Reserved { peer, id, active: false })
+        Ok(Reserved { peer, id, saved: None, active: false })
+    }
+
+    async fn save(&mut self, records: &'a Arc<Records>, facts: &Arc<Facts>) -> bool {
+        self.saved = Some((records, facts.clone()));
+        records.save(facts.clone()).await
     }
 
     fn activate(mut self, facts: Arc<Facts>) {
@@ -181,6 +187,9 @@ impl<'a> Reserved<'a> {
 impl Drop for Reserved<'_> {
     fn drop(&mut self) {
         if !self.active {
+            if let Some((records, facts)) = self.saved.take() {
+                records.remove(facts);
+            }
             self.peer.session.lock().release(self.id);
         }
     }

@@ -11,31 +11,31 @@ use std::time::Instant;
 use futures_util::FutureExt as _;
 use kalamdb_commons::SeqId;
 use kalamdb_store::Store;
-use kalamdb_system::{Catalog, live_queries};
+use kalamdb_system::Catalog;
 use tokio::runtime::Handle;
 
+use super::close_reason::CloseReason;
+use super::connection_registry::ConnectionRegistry;
 use super::job::{Job, ReadJob, RunJob};
-use super::live_loop::{Done, Effect, Ended, Input, LiveLoop, NewSubscription};
-use super::metrics;
+use super::live_loop::{Effect, Input, LiveLoop, NewSubscription};
 use super::options::LiveOptions;
 use super::queue::{LoopQueue, Next};
-use super::session::Facts;
+use super::records::Records;
 use crate::error::SqlError;
-
-/// So many records are deleted by the loop itself; more would hold it up.
-const RECORDS_AT_ONCE_MAX: usize = 32;
 
 /// Everything the thread works with.
 #[derive(Debug)]
 pub(crate) struct Driver {
-    /// Snapshots and records.
+    /// Snapshots.
     pub store: Store,
     /// Tables, for subscriptions that begin.
     pub catalog: Arc<Catalog>,
     /// Runs jobs.
     pub runtime: Handle,
-    /// Name of this node, in records.
-    pub node_id: String,
+    /// Records of subscriptions.
+    pub records: Arc<Records>,
+    /// Who is here.
+    pub registry: Arc<ConnectionRegistry>,
     /// Bounds and pace.
     pub options: Arc<LiveOptions>,
     /// What comes.
@@ -44,11 +44,15 @@ pub(crate) struct Driver {
     pub position: Arc<AtomicU64>,
 }
 
-/// Closes the queue when the thread ends, however it ends, so that nobody waits for it in vain.
-struct ClosesQueue(Arc<LoopQueue>);
+/// Closes everything when the thread ends, however it ends: without it nobody would be told of anything.
+struct ClosesAll(Arc<LoopQueue>, Arc<ConnectionRegistry>);
 
-impl Drop for ClosesQueue {
+impl Drop for ClosesAll {
     fn drop(&mut self) {
+        self.1.shut();
+        for peer in self.1.all() {
+            peer.outbox.close(CloseReason::ShuttingDown);
+        }
         self.0.close();
     }
 }
@@ -56,7 +60,7 @@ impl Drop for ClosesQueue {
 impl Driver {
     /// Runs until the queue is closed and empty.
     pub fn run(self) {
-        let _closes = ClosesQueue(self.queue.clone());
+        let _closes = ClosesAll(self.queue.clone(), self.registry.clone());
         let begin = SeqId(self.position.load(Ordering::Acquire));
         let mut state = LiveLoop::new(begin, LiveOptions::clone(&self.options));
         let mut tick_at: Option<Instant> = None;
@@ -84,8 +88,11 @@ impl Driver {
             match effect {
                 Effect::Start(Job::Read(job)) => self.read(job),
                 Effect::Start(Job::Run(job)) => self.run_query(job),
-                Effect::End(ended) => self.end(ended),
-                Effect::Closed { ended, done } => self.forget(ended, done),
+                Effect::End(ended) => {
+                    ended.peer.outbox.discard(ended.token);
+                    self.records.end(ended);
+                }
+                Effect::Closed { ended, done } => self.records.close(ended, done),
                 Effect::Done(done, found) => {
                     let _ = done.send(found);
                 }
@@ -127,46 +134,5 @@ impl Driver {
             let at_micros = store.clock().now_micros();
             queue.push(Input::Ran { view, at_micros, ran });
         });
-    }
-
-    fn end(&self, ended: Ended) {
-        let Ended { peer, token, facts, last, cause, done } = ended;
-        peer.outbox.discard(token);
-        remove_record(&self.store, &self.node_id, &facts);
-        peer.session.lock().release(facts.id());
-        if let Some(last) = last {
-            peer.outbox.send(&last);
-        }
-        metrics::subscription_ended(cause);
-        if let Some(done) = done {
-            let _ = done.send(true);
-        }
-    }
-
-    fn forget(&self, ended: Vec<Arc<Facts>>, done: Option<Done>) {
-        let (store, node_id) = (self.store.clone(), self.node_id.clone());
-        let many = ended.len() > RECORDS_AT_ONCE_MAX;
-        let work = move || {
-            for facts in ended {
-                remove_record(&store, &node_id, &facts);
-                metrics::subscription_ended("connection_closed");
-            }
-            if let Some(done) = done {
-                let _ = done.send(true);
-            }
-        };
-        if many {
-            self.runtime.spawn_blocking(work);
-        } else {
-            work();
-        }
-    }
-}
-
-/// Deletes the record of a subscription. What cannot be deleted is purged at the next start.
-fn remove_record(store: &Store, node_id: &str, facts: &Facts) {
-    if let Err(error) = live_queries::remove(store, node_id, &facts.record.live_id) {
-        metrics::record_not_written();
-        tracing::warn!(%error, "the record of a live query could not be deleted");
     }
 }

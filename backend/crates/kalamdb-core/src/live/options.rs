@@ -56,7 +56,7 @@ impl Default for LiveOptions {
             batch_max_bytes: 1 << 20,
             outbox_max_bytes: 4 << 20,
             frame_max_bytes: 1 << 20,
-            waiting_max_bytes: 1 << 20,
+            waiting_max_bytes: 256 << 10,
             catch_up_max_bytes: 1 << 20,
             snapshots_max_bytes: 128 << 20,
             queries_max_bytes: 8 << 20,
@@ -65,7 +65,7 @@ impl Default for LiveOptions {
             reruns_max: 4,
             reads_max: 4,
             reads_per_connection_max: 2,
-            queue_max_bytes: 256 << 20,
+            queue_max_bytes: 64 << 20,
         }
     }
 }

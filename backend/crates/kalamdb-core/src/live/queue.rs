@@ -44,7 +44,13 @@ pub(crate) enum Next {
 impl LoopQueue {
     /// An empty queue in which commits of so many bytes may wait.
     pub fn new(commit_bytes_max: usize) -> Self {
-        LoopQueue { commit_bytes_max, state: Mutex::default(), arrived: Condvar::new(), room: Condvar::new() }
+        // One commit can always wait.
+        LoopQueue {
+            commit_bytes_max: commit_bytes_max.max(1),
+            state: Mutex::default(),
+            arrived: Condvar::new(),
+            room: Condvar::new(),
+        }
     }
 
     /// Puts an input at the end; `false` if the queue is closed.

@@ -197,6 +197,18 @@ fn entries_of_a_purged_table_are_trimmed_without_a_floor() {
 }
 
 #[test]
+fn i2_nobody_resumes_a_table_from_before_it_was_made() {
+    let fixture = Fixture::new();
+    fixture.put(1, "of another table's time");
+    let made = WriteSet { new_tables: vec![TABLE], ..WriteSet::default() };
+    let made = fixture.store.commit_blocking(made).unwrap().last;
+    fixture.put(2, "row");
+    let snapshot = fixture.store.snapshot();
+    assert!(!snapshot.history_reaches(TABLE, SeqId(made.0 - 1)).unwrap());
+    assert!(snapshot.history_reaches(TABLE, made).unwrap());
+}
+
+#[test]
 fn changes_from_a_time_far_ahead_do_not_stay_for_ever() {
     let fixture = Fixture::new();
     fixture.clock.advance_secs(1_000 * HOUR_SECS as i64);

@@ -3,7 +3,6 @@
 //! They are written outside commits and unsynced: after a crash none of them is true any more, and
 //! [`purge_node`] deletes whatever is left.
 
-use kalamdb_commons::LiveQueryId;
 use kalamdb_store::{ReadError, RecordSpace, Store, WriteError};
 
 use super::LiveQueryRecord;
@@ -22,21 +21,30 @@ pub enum LiveQueryStoreError {
     Encode(#[from] serde_json::Error),
 }
 
-/// Stores the record of a subscription that starts.
-///
-/// # Errors
-/// [`LiveQueryStoreError`] when the store does not take it.
-pub fn save(store: &Store, record: &LiveQueryRecord) -> Result<(), LiveQueryStoreError> {
-    let key = LiveQueryRecord::key(&record.node_id, &record.live_id);
-    Ok(store.put_record(RecordSpace::LiveQueries, &key, &record.encode()?)?)
+/// What becomes of a record.
+#[derive(Debug, Clone, Copy)]
+pub enum LiveQueryWrite<'a> {
+    /// Its subscription starts: it is stored.
+    Save(&'a LiveQueryRecord),
+    /// Its subscription has ended: it is deleted. One that is not there is no error.
+    Remove(&'a LiveQueryRecord),
 }
 
-/// Deletes the record of a subscription that has ended; one that is not there is no error.
+/// Stores and deletes records in this order, all or none.
 ///
 /// # Errors
-/// [`LiveQueryStoreError`] when the store does not take it.
-pub fn remove(store: &Store, node_id: &str, live_id: &LiveQueryId) -> Result<(), LiveQueryStoreError> {
-    Ok(store.delete_record(RecordSpace::LiveQueries, &LiveQueryRecord::key(node_id, live_id))?)
+/// [`LiveQueryStoreError`] when the store does not take them.
+pub fn write<'a>(
+    store: &Store,
+    writes: impl IntoIterator<Item = LiveQueryWrite<'a>>,
+) -> Result<(), LiveQueryStoreError> {
+    let key = |record: &LiveQueryRecord| LiveQueryRecord::key(&record.node_id, &record.live_id);
+    let writes = writes.into_iter().map(|write| match write {
+        LiveQueryWrite::Save(record) => Ok((key(record), Some(record.encode()?))),
+        LiveQueryWrite::Remove(record) => Ok((key(record), None)),
+    });
+    let writes: Vec<_> = writes.collect::<Result<_, LiveQueryStoreError>>()?;
+    Ok(store.write_records(RecordSpace::LiveQueries, writes)?)
 }
 
 /// Deletes all records of a node, which has just started and so has no subscriptions. Says how many there were.

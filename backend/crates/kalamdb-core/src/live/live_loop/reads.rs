@@ -190,7 +190,7 @@ impl LiveLoop {
 impl Connected {
     /// The subscription whose turn it is, if anything can be read for it now.
     fn next_due(&mut self, snapshots_max_bytes: usize) -> Option<Token> {
-        let loads = self.held_bytes < snapshots_max_bytes && !self.loads.is_empty();
+        let loads = self.held_bytes < snapshots_max_bytes.max(1) && !self.loads.is_empty();
         if (self.catch_ups.is_empty() && !loads) || !self.has_room() {
             return None;
         }

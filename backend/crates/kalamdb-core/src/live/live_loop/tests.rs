@@ -630,12 +630,12 @@ fn any_of<T: Copy>(rng: &mut SmallRng, choices: &[T]) -> T {
 fn any_options(rng: &mut SmallRng) -> LiveOptions {
     const HUGE: usize = 1 << 20;
     LiveOptions {
-        outbox_max_bytes: any_of(rng, &[400, 1_500, 5_000, HUGE]),
+        outbox_max_bytes: any_of(rng, &[0, 400, 1_500, 5_000, HUGE]),
         batch_rows: any_of(rng, &[1, 2, 1_000]),
         frame_max_bytes: any_of(rng, &[60, HUGE]),
         waiting_max_bytes: any_of(rng, &[0, 600, HUGE]),
-        catch_up_max_bytes: any_of(rng, &[1, 700, HUGE]),
-        snapshots_max_bytes: any_of(rng, &[1, HUGE]),
+        catch_up_max_bytes: any_of(rng, &[0, 700, HUGE]),
+        snapshots_max_bytes: any_of(rng, &[0, HUGE]),
         reruns_max: any_of(rng, &[1, 4]),
         reads_max: any_of(rng, &[1, 4]),
         reads_per_connection_max: any_of(rng, &[1, 2]),

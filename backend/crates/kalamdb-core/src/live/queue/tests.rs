@@ -41,7 +41,7 @@ fn i4_what_comes_is_taken_in_the_order_of_its_coming() {
 
 #[test]
 fn i7_whoever_commits_waits_while_too_much_is_queued() {
-    let queue = Arc::new(LoopQueue::new(1));
+    let queue = Arc::new(LoopQueue::new(0));
     queue.push_commit(commit(1));
     let (sender, done) = mpsc::channel();
     let committer = queue.clone();

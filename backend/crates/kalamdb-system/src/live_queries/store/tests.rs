@@ -1,4 +1,4 @@
-use kalamdb_commons::{ConnectionId, SubscriptionId, UserId};
+use kalamdb_commons::{ConnectionId, LiveQueryId, SubscriptionId, UserId};
 use kalamdb_store::StoreOptions;
 
 use super::*;
@@ -26,6 +26,10 @@ fn record(node: &str, subscription: &str) -> LiveQueryRecord {
     }
 }
 
+fn save(store: &Store, record: &LiveQueryRecord) -> Result<(), LiveQueryStoreError> {
+    write(store, [LiveQueryWrite::Save(record)])
+}
+
 #[test]
 fn fr004_a_record_is_there_from_save_to_remove() {
     let (_dir, store) = open();
@@ -34,8 +38,17 @@ fn fr004_a_record_is_there_from_save_to_remove() {
     save(&store, &two).unwrap();
     save(&store, &two).unwrap();
     assert_eq!(all(&store).unwrap(), [one.clone(), two.clone()]);
-    remove(&store, "n1", &one.live_id).unwrap();
-    remove(&store, "n1", &one.live_id).unwrap();
+    write(&store, [LiveQueryWrite::Remove(&one)]).unwrap();
+    write(&store, [LiveQueryWrite::Remove(&one)]).unwrap();
+    assert_eq!(all(&store).unwrap(), [two]);
+}
+
+#[test]
+fn records_are_written_in_the_order_given() {
+    let (_dir, store) = open();
+    let (one, two) = (record("n1", "one"), record("n1", "two"));
+    let (save, remove) = (LiveQueryWrite::Save, LiveQueryWrite::Remove);
+    write(&store, [save(&one), remove(&one), save(&two), remove(&two), save(&two)]).unwrap();
     assert_eq!(all(&store).unwrap(), [two]);
 }
 
