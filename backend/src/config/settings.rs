@@ -241,7 +241,7 @@ settings! {
         /// Queries that are run again at one time.
         max_reruns: usize = 4, 1..=1_024;
         /// Bytes of commits that wait to be delivered before writers wait too.
-        max_queue_bytes: usize = 256 << 20, (1 << 20)..=BYTES_MAX;
+        max_queue_bytes: usize = 64 << 20, (1 << 20)..=BYTES_MAX;
     }
 
     /// What one request may cost.
