@@ -21,7 +21,7 @@ const USUAL_FILE: &str = "server.toml";
 
 /// The KalamDB server: SQL over HTTP, live queries over WebSocket.
 ///
-/// Flags win over the environment (KALAMDB_<SECTION>__<KEY>), which wins over the file.
+/// Flags win over the environment (`KALAMDB_<SECTION>__<KEY>`), which wins over the file.
 #[derive(Debug, Parser)]
 #[command(name = "kalamdb-server", version)]
 struct Arguments {

@@ -2,7 +2,7 @@
 //!
 //! This crate turns what travels into calls of the engine and back. It decides who may open a
 //! connection, how much one may send, and when one has been silent or slow for too long; it knows
-//! nothing of SQL, tables, files or configuration. [`serve`] is the way in.
+//! nothing of SQL, tables, files or configuration. [`serve()`] is the way in.
 
 #![forbid(unsafe_code)]
 

@@ -91,7 +91,7 @@ impl SocketOptions {
     }
 }
 
-/// The state of one [`crate::serve`] call, shared by all its connections.
+/// The state of one [`crate::serve()`] call, shared by all its connections.
 #[derive(Clone)]
 pub(crate) struct Doors {
     pub(crate) engine: Engine,

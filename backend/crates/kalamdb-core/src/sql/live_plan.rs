@@ -2,7 +2,7 @@
 //!
 //! The query is planned like any other, which checks names, types and rights. If it is a function of
 //! each row of one table by itself it becomes a `filter`; everything else is run again, with what is
-//! needed to tell its rows apart and to keep them in order selected besides ([`rewrite`]).
+//! needed to tell its rows apart and to keep them in order selected besides (`rewrite`).
 //!
 //! A plan holds the catalog, the caller and the parameters of the time of subscribing, and never a
 //! snapshot, which would keep old rows alive.

@@ -1,9 +1,9 @@
 //! SELECTs: planned, run, and turned into results.
 //!
 //! A query is planned with its parameters as placeholders ([`plan`]), so that the plan can be kept
-//! and run again ([`cache`]); a query that names whole primary keys is answered without a plan
-//! ([`direct`]). Names are looked up in the statement's own catalog, and what the caller may not
-//! read is refused there ([`names`]). Results are bounded in rows, bytes, memory and time.
+//! and run again (`cache`); a query that names whole primary keys is answered without a plan
+//! (`direct`). Names are looked up in the statement's own catalog, and what the caller may not
+//! read is refused there (`names`). Results are bounded in rows, bytes, memory and time.
 
 mod bind;
 mod cache;
