@@ -5,6 +5,7 @@
 //! nothing of SQL, tables, files or configuration. [`serve()`] is the way in.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod serve;
 mod state;

@@ -8,6 +8,7 @@
 //! proxy may be believed is the business of the doors.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![deny(missing_docs)]
 
 mod auth;

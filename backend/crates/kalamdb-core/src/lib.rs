@@ -5,6 +5,7 @@
 //! current from the stream of commits. Nothing here knows of HTTP, sockets, files or configuration.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod engine;
 pub mod options;

@@ -8,6 +8,7 @@
 //! the system tables a role may see, and leaves refusing to those who ask.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![deny(missing_docs)]
 
 pub mod catalog;

@@ -268,11 +268,6 @@ impl Socket {
         let ack = self.next_where(is_ack).await;
         ack["status"].as_str().expect("an unsubscribe_ack has a status").to_owned()
     }
-
-    /// The socket below, for tests that stop reading or vanish.
-    pub fn stream_mut(&mut self) -> &mut WebSocketStream<MaybeTlsStream<TcpStream>> {
-        &mut self.stream
-    }
 }
 
 fn kind(frame: &Json) -> &str {

@@ -10,7 +10,7 @@ use datafusion::arrow::error::ArrowError;
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 use kalamdb_commons::ErrorCode;
-use kalamdb_store::{CommitError, ReadError, WriteError};
+use kalamdb_store::{CommitError, ReadError};
 use kalamdb_system::{CatalogError, CatalogState};
 
 use super::script;
@@ -217,12 +217,6 @@ pub fn from_commit(error: &CommitError, catalog: &CatalogState) -> SqlError {
 /// The store could not be read.
 #[must_use]
 pub fn from_read(error: &ReadError) -> SqlError {
-    SqlError::internal(error)
-}
-
-/// A record could not be written.
-#[must_use]
-pub fn from_write(error: &WriteError) -> SqlError {
     SqlError::internal(error)
 }
 
