@@ -25,6 +25,10 @@ pub struct LiveRows {
     changes: usize,
     open_commit: Option<u64>,
     partial: bool,
+    /// Begun in the midst of a snapshot, so that rows may be missing until the changes bring them.
+    lacking: bool,
+    /// Where a client that stops reading the snapshot here can come back.
+    page: Option<u64>,
     early: Vec<Json>,
 }
 
@@ -43,6 +47,8 @@ impl LiveRows {
             changes: 0,
             open_commit: None,
             partial: false,
+            lacking: false,
+            page: None,
             early: Vec::new(),
         };
         rows.begin(ack);
@@ -74,9 +80,30 @@ impl LiveRows {
         self.rows.clear();
         self.row_seq = 0;
         self.open_commit = None;
+        self.lacking = false;
+        self.page = None;
         self.early.clear();
         self.seq = seq_of(&ack["seq"]).expect("an ack has a seq");
         self.ready = ack["batch_control"]["status"] == "ready";
+    }
+
+    /// The socket was lost. Gives where to resume from: in the midst of a snapshot that is the last page's own
+    /// point, and nowhere where the page offers none.
+    pub fn lost(&mut self) -> Option<u64> {
+        self.early.clear();
+        assert!(self.open_commit.is_none(), "a client that holds half a commit has nowhere to resume from");
+        if self.ready {
+            return Some(self.seq);
+        }
+        self.seq = self.page?;
+        self.lacking = true;
+        Some(self.seq)
+    }
+
+    /// Everything up to `seq` is here, so that a client can come back from there.
+    pub fn progress(&mut self, seq: u64) {
+        assert!(self.ready && self.open_commit.is_none(), "progress to {seq} before everything is here: {}", self.id);
+        self.seq = self.seq.max(seq);
     }
 
     /// Is the snapshot whole?
@@ -134,6 +161,7 @@ impl LiveRows {
             self.insert(row, &frame["keys"], at, frame);
         }
         let control = &frame["batch_control"];
+        self.page = seq_of(&control["last_seq_id"]);
         self.ready = control["status"] == "ready";
         assert_eq!(control["has_more"], !self.ready, "a page has more or is the last: {frame}");
         if self.ready {
@@ -167,7 +195,7 @@ impl LiveRows {
                 Some(held) => {
                     assert_eq!(without_seq(&held), without_seq(row), "the old row is the one held: {frame}");
                 }
-                None => assert!(self.partial, "row {key} leaves without being there: {frame}"),
+                None => assert!(self.partial || self.lacking, "row {key} leaves without being there: {frame}"),
             }
         }
         let mut highest = self.row_seq;

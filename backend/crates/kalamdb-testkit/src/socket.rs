@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value as Json, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::protocol::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
 use crate::PATIENCE;
 use crate::http::seq_of;
@@ -74,6 +74,39 @@ impl Socket {
             Ok((stream, _)) => Ok(Socket { stream, kept: VecDeque::new(), progress: 0, welcome: Json::Null }),
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             Err(_) => Err(0),
+        }
+    }
+
+    /// The same as [`Socket::try_open`], with as little room for what is not read yet as the system allows, so
+    /// that a client which does not read is felt by the server soon.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn try_open_narrow(addr: SocketAddr, request: Request) -> Result<Self, u16> {
+        use tokio_tungstenite::tungstenite::Error;
+        let tcp = TcpSocket::new_v4().map_err(|_| 0_u16)?;
+        tcp.set_recv_buffer_size(2_048).map_err(|_| 0_u16)?;
+        let stream = timeout(PATIENCE, tcp.connect(addr)).await.expect("the server accepts in time").map_err(|_| 0_u16)?;
+        let upgrade = client_async(request, MaybeTlsStream::Plain(stream));
+        match timeout(PATIENCE, upgrade).await.expect("the server answers in time") {
+            Ok((stream, _)) => Ok(Socket { stream, kept: VecDeque::new(), progress: 0, welcome: Json::Null }),
+            Err(Error::Http(response)) => Err(response.status().as_u16()),
+            Err(_) => Err(0),
+        }
+    }
+
+    /// The next frame as it comes, whatever it is, or how the socket ended. May be dropped and called again
+    /// without losing anything.
+    ///
+    /// # Errors
+    /// [`Closed`] when nothing comes any more.
+    pub async fn frame(&mut self) -> Result<Json, Closed> {
+        if let Some(frame) = self.kept.pop_front() {
+            return Ok(frame);
+        }
+        match self.receive().await {
+            Incoming::Frame(frame) => Ok(frame),
+            Incoming::Closed(closed) => Err(closed),
         }
     }
 

@@ -89,3 +89,26 @@ fn an_order_sorts_numbers_by_value_and_puts_nulls_where_it_says() {
     let ids: Vec<Json> = rows.cells().into_iter().map(|cells| cells[0].clone()).collect();
     assert_eq!(ids, [json!(3), json!(2), json!(4), json!(1)]);
 }
+
+#[test]
+fn a_client_that_stops_in_the_midst_of_a_snapshot_goes_on_from_its_last_page() {
+    let mut rows = LiveRows::new(&ack("loading"));
+    assert_eq!(rows.lost(), None, "nothing was read");
+    let mut first = page(json!([row(1, 5, 4)]));
+    first["batch_control"] = json!({ "has_more": true, "status": "loading_batch", "last_seq_id": 4 });
+    assert!(rows.apply(&first));
+    assert_eq!(rows.lost(), Some(4));
+    let mut again = ack("ready");
+    (again["seq"], again["resumed"]) = (json!(4), json!(true));
+    rows.resumed(&again);
+    rows.apply(&change("update", 9, json!([row(2, 7, 9)]), json!([{ "id": 2, "a": 6 }])));
+    assert_eq!(rows.cells(), [[json!(1), json!(5)], [json!(2), json!(7)]]);
+}
+
+#[test]
+#[should_panic(expected = "commits come in order, once")]
+fn a_change_from_before_what_progress_promised_is_refused() {
+    let mut rows = held();
+    rows.progress(12);
+    rows.apply(&change("insert", 12, json!([row(2, 6, 12)]), json!(null)));
+}
