@@ -14,7 +14,7 @@ use kalamdb_api::{ApiState, InvalidOrigin};
 use kalamdb_auth::{Auth, AuthError, RootOutcome, SecretError};
 use kalamdb_core::Engine;
 use kalamdb_core::engine::EngineOpenError;
-use kalamdb_store::{OpenError, Store};
+use kalamdb_store::{OpenError, Store, StoreOptions};
 use kalamdb_system::{Catalog, StateError, Users};
 use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinHandle};
@@ -88,6 +88,24 @@ impl Server {
     /// # Errors
     /// [`StartError`]; then nothing runs.
     pub async fn start(config: Config) -> Result<Server, StartError> {
+        let store = config.store_options();
+        Server::start_on(config, store).await
+    }
+
+    /// [`Server::start`], with a store that fails on purpose.
+    ///
+    /// # Errors
+    /// [`StartError`]; then nothing runs.
+    #[cfg(feature = "faults")]
+    pub async fn start_with_faults(
+        config: Config,
+        faults: kalamdb_store::faults::Faults,
+    ) -> Result<Server, StartError> {
+        let store = StoreOptions { faults: Some(faults), ..config.store_options() };
+        Server::start_on(config, store).await
+    }
+
+    async fn start_on(config: Config, store: StoreOptions) -> Result<Server, StartError> {
         kalamdb_api::metrics::install();
         let tls = match (&config.server.tls_cert_file, &config.server.tls_key_file) {
             (Some(certificate), Some(key)) => Some(tls::load(certificate, key)?),
@@ -101,7 +119,8 @@ impl Server {
         }
 
         let root_password = config.auth.root_password.clone().map(|hidden| hidden.0);
-        let Parts { store, users, auth, engine } = tokio::task::spawn_blocking(move || Parts::open(&config)).await??;
+        let Parts { store, users, auth, engine } =
+            tokio::task::spawn_blocking(move || Parts::open(&config, store)).await??;
         let ready = async {
             let (listener, addr) = bind(listen).await?;
             let admin = match admin_listen {
@@ -177,6 +196,15 @@ impl Server {
         take_down(engine, store).await;
         tracing::info!("the server has stopped");
     }
+
+    /// Lets go of everything behind the doors, without a word to anybody. For a test that has cut the
+    /// power and ended the runtime the server was started on, as the end of a process does.
+    #[cfg(feature = "faults")]
+    pub async fn abandon(self) {
+        let Server { engine, store, shutdown, .. } = self;
+        shutdown.cancel();
+        take_down(engine, store).await;
+    }
 }
 
 /// Everything behind the doors.
@@ -189,8 +217,8 @@ struct Parts {
 
 impl Parts {
     /// Opens the data and what works on it. Takes a while; not for async threads.
-    fn open(config: &Config) -> Result<Parts, StartError> {
-        let store = Store::open(config.store_options())?;
+    fn open(config: &Config, store: StoreOptions) -> Result<Parts, StartError> {
+        let store = Store::open(store)?;
         let catalog = Arc::new(Catalog::load(&store)?);
         let users = Arc::new(Users::load(&store)?);
         let auth = Arc::new(Auth::new(store.clone(), Arc::clone(&users), config.auth_options()?)?);

@@ -1,14 +1,13 @@
 //! The settings as the parts of the server take them.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use kalamdb_api::{AllowedOrigins, ApiOptions, InvalidOrigin, SocketOptions};
 use kalamdb_auth::{AuthOptions, Secret, SecretError};
 use kalamdb_core::live::LiveOptions;
 use kalamdb_core::{EngineOptions, Limits};
-use kalamdb_store::{Durability, FORMAT_VERSION, StoreOptions, SystemClock};
+use kalamdb_store::{Durability, FORMAT_VERSION, StoreOptions};
 use kalamdb_system::SettingRow;
 use tokio_rustls::TlsAcceptor;
 
@@ -19,7 +18,6 @@ impl Config {
     pub(crate) fn store_options(&self) -> StoreOptions {
         let storage = &self.storage;
         StoreOptions {
-            dir: self.server.data_dir.clone(),
             durability: match storage.durability {
                 DurabilityMode::Sync => Durability::Sync,
                 DurabilityMode::Interval => Durability::Interval { millis: storage.sync_interval_ms },
@@ -29,7 +27,7 @@ impl Config {
             block_cache_bytes: storage.block_cache_bytes,
             write_buffer_bytes: storage.write_buffer_bytes,
             commit_batch_max: storage.max_commit_batch,
-            clock: Arc::new(SystemClock),
+            ..StoreOptions::new(&self.server.data_dir)
         }
     }
 

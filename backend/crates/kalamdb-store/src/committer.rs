@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::group::Group;
 pub(crate) use self::numbers::Numbers;
+use crate::error::StorageFault;
 use crate::metrics;
 use crate::options::{Durability, StoreOptions};
 use crate::store::Shared;
@@ -117,7 +118,7 @@ impl Committer {
     }
 
     /// Stores the group and makes it visible.
-    fn write(&mut self, group: &mut Group<'_>) -> Result<(), rocksdb::Error> {
+    fn write(&mut self, group: &mut Group<'_>) -> Result<(), StorageFault> {
         let shared = &self.shared;
         let last = group.last();
         self.numbers.reserve(&shared.rocks, last)?;
@@ -125,7 +126,7 @@ impl Committer {
         let sync = matches!(shared.durability, Durability::Sync);
         self.numbers.used(last);
         let started = Instant::now();
-        shared.rocks.write(batch, sync)?;
+        shared.rocks.commit(batch, sync)?;
         metrics::written(group.len(), started.elapsed());
         shared.logged.set(logged);
         if !sync {

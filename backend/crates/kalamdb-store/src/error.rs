@@ -5,14 +5,40 @@
 
 use std::path::PathBuf;
 
-/// What the database below reported.
+/// What the system says when there is no more room: on the disk, within the user's quota, or within
+/// the largest size of a file.
+const NO_ROOM: [&str; 3] = ["No space left on device", "Disk quota exceeded", "File too large"];
+
+/// What RocksDB says when it could not add to its log. Such a record is never whole: its end is missing.
+const NOT_ADDED: &str = "While appending to file";
+
+/// What the database below reported. Its text may name paths and is for the log, not for clients.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub struct StorageFault(pub(crate) rocksdb::Error);
+#[error("{text}")]
+pub struct StorageFault {
+    text: String,
+}
+
+impl StorageFault {
+    pub(crate) fn new(text: impl Into<String>) -> StorageFault {
+        StorageFault { text: text.into() }
+    }
+
+    /// Is there no more room where the data is?
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        NO_ROOM.iter().any(|words| self.text.contains(words))
+    }
+
+    /// Is it sure that nothing of what was to be written can be found later?
+    pub(crate) fn left_nothing(&self) -> bool {
+        self.text.contains(NOT_ADDED)
+    }
+}
 
 impl From<rocksdb::Error> for StorageFault {
     fn from(error: rocksdb::Error) -> Self {
-        StorageFault(error)
+        StorageFault { text: error.into_string() }
     }
 }
 
@@ -97,18 +123,18 @@ impl From<ReadError> for OpenError {
 
 impl From<rocksdb::Error> for ReadError {
     fn from(error: rocksdb::Error) -> Self {
-        ReadError::Storage(StorageFault(error))
+        ReadError::Storage(error.into())
     }
 }
 
 impl From<rocksdb::Error> for WriteError {
     fn from(error: rocksdb::Error) -> Self {
-        WriteError::Storage(StorageFault(error))
+        WriteError::Storage(error.into())
     }
 }
 
 impl From<rocksdb::Error> for OpenError {
     fn from(error: rocksdb::Error) -> Self {
-        OpenError::Storage(StorageFault(error))
+        OpenError::Storage(error.into())
     }
 }

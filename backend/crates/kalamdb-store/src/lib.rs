@@ -34,6 +34,9 @@ mod row_codec;
 mod metrics;
 mod rocks;
 
+#[cfg(any(test, feature = "faults"))]
+pub mod faults;
+
 #[cfg(test)]
 mod tests;
 

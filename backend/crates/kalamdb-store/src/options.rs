@@ -37,6 +37,9 @@ pub struct StoreOptions {
     pub commit_batch_max: usize,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
+    /// What is to go wrong below.
+    #[cfg(any(test, feature = "faults"))]
+    pub faults: Option<crate::faults::Faults>,
 }
 
 impl StoreOptions {
@@ -52,6 +55,8 @@ impl StoreOptions {
             write_buffer_bytes: 64 << 20,
             commit_batch_max: 1024,
             clock: Arc::new(SystemClock),
+            #[cfg(any(test, feature = "faults"))]
+            faults: None,
         }
     }
 }

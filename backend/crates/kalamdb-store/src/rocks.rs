@@ -15,7 +15,9 @@ use rocksdb::{
 };
 use self_cell::self_cell;
 
-use crate::error::{OpenError, ReadError};
+use crate::error::{OpenError, ReadError, StorageFault};
+#[cfg(any(test, feature = "faults"))]
+use crate::faults::{Attempt, InUse};
 use crate::key::layout::ByteRange;
 use crate::options::StoreOptions;
 use crate::write_set::RecordSpace;
@@ -61,7 +63,12 @@ self_cell!(
 );
 
 /// An open database.
-pub(crate) struct Rocks(OpenDb);
+pub(crate) struct Rocks {
+    open: OpenDb,
+    /// Behind the database, so that it is let go of when that is closed.
+    #[cfg(any(test, feature = "faults"))]
+    faults: Option<InUse>,
+}
 
 impl Rocks {
     /// Opens the directory, making it if it is not there.
@@ -70,11 +77,11 @@ impl Rocks {
     }
 
     pub(crate) fn db(&self) -> &Db {
-        self.0.borrow_owner()
+        self.open.borrow_owner()
     }
 
     pub(crate) fn families(&self) -> &Families<'_> {
-        self.0.borrow_dependent()
+        self.open.borrow_dependent()
     }
 
     /// The value at `key`, without copying it out of the cache.
@@ -107,16 +114,37 @@ impl Rocks {
         Ok(iterator.status()?)
     }
 
+    /// Writes a group of commits, all of it or nothing; with `sync` it is on the disk when this returns.
+    pub(crate) fn commit(&self, batch: WriteBatch, sync: bool) -> Result<(), StorageFault> {
+        #[cfg(any(test, feature = "faults"))]
+        if let Some(faults) = &self.faults {
+            return faults.attempt(Attempt::Commit, sync, self.db().path(), |sync| self.write_now(batch, sync));
+        }
+        self.write_now(batch, sync)
+    }
+
     /// Writes all of the batch or nothing; with `sync` it is on the disk when this returns.
-    pub(crate) fn write(&self, batch: WriteBatch, sync: bool) -> Result<(), rocksdb::Error> {
-        let mut options = WriteOptions::default();
-        options.set_sync(sync);
-        self.db().write_opt(batch, &options)
+    pub(crate) fn write(&self, batch: WriteBatch, sync: bool) -> Result<(), StorageFault> {
+        #[cfg(any(test, feature = "faults"))]
+        if let Some(faults) = &self.faults {
+            return faults.attempt(Attempt::Note, sync, self.db().path(), |sync| self.write_now(batch, sync));
+        }
+        self.write_now(batch, sync)
     }
 
     /// Brings everything written so far to the disk.
-    pub(crate) fn sync(&self) -> Result<(), rocksdb::Error> {
-        self.db().flush_wal(true)
+    pub(crate) fn sync(&self) -> Result<(), StorageFault> {
+        #[cfg(any(test, feature = "faults"))]
+        if let Some(faults) = &self.faults {
+            return faults.attempt(Attempt::Sync, true, self.db().path(), |_| Ok(self.db().flush_wal(true)?));
+        }
+        Ok(self.db().flush_wal(true)?)
+    }
+
+    fn write_now(&self, batch: WriteBatch, sync: bool) -> Result<(), StorageFault> {
+        let mut options = WriteOptions::default();
+        options.set_sync(sync);
+        Ok(self.db().write_opt(batch, &options)?)
     }
 }
 

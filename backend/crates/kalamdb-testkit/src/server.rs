@@ -1,10 +1,16 @@
 //! The server, inside the test.
 
 use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use kalamdb_server::{Config, Server};
+use kalamdb_store::faults::{Faults, Tear};
 use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
 
+use crate::PATIENCE;
 use crate::http::{Http, Session};
 use crate::settings::{ROOT_PASSWORD, environment_name};
 
@@ -12,8 +18,15 @@ use crate::settings::{ROOT_PASSWORD, environment_name};
 pub struct TestServer {
     dir: TempDir,
     settings: Vec<(String, String)>,
-    running: Option<Server>,
+    faults: Faults,
+    running: Option<Running>,
     addr: SocketAddr,
+}
+
+/// A server on threads of its own, so that all of it can be ended at once.
+struct Running {
+    server: Server,
+    runtime: Runtime,
 }
 
 impl std::fmt::Debug for TestServer {
@@ -30,6 +43,11 @@ impl TestServer {
 
     /// Starts a server with further settings, such as `("live.batch_rows", "10")`.
     pub async fn with(settings: &[(&str, &str)]) -> Self {
+        Self::with_faults(settings, Faults::new()).await
+    }
+
+    /// Starts a server with further settings, on a disk that fails as `faults` says.
+    pub async fn with_faults(settings: &[(&str, &str)], faults: Faults) -> Self {
         let dir = TempDir::new().expect("a temporary directory");
         let mut all = vec![
             ("server.listen".to_owned(), "127.0.0.1:0".to_owned()),
@@ -40,25 +58,65 @@ impl TestServer {
             ("websocket.max_messages_per_sec".to_owned(), "100000".to_owned()),
         ];
         set(&mut all, settings);
-        let mut server = TestServer { dir, settings: all, running: None, addr: ([127, 0, 0, 1], 0).into() };
-        server.begin().await;
+        let mut server = TestServer { dir, settings: all, faults, running: None, addr: ([127, 0, 0, 1], 0).into() };
+        server.start_again().await;
         server
     }
 
-    async fn begin(&mut self) {
+    /// Starts the server on its data, on another port, after [`TestServer::stop`], [`TestServer::crash`]
+    /// or [`TestServer::lose_power`].
+    pub async fn start_again(&mut self) {
+        assert!(self.running.is_none(), "it runs already");
+        self.faults.restore_power();
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+        let starting = runtime.spawn(Server::start_with_faults(self.config(), self.faults.clone()));
+        let server = starting.await.expect("starting does not panic").expect("the server starts");
+        self.addr = server.addr();
+        self.running = Some(Running { server, runtime });
+    }
+
+    fn config(&self) -> Config {
         let env = self.settings.iter().map(|(key, value)| (environment_name(key), value.clone()));
         let args = ["kalamdb-server".to_owned()];
-        let config = Config::load(args, env.collect::<Vec<_>>()).expect("the settings are valid");
-        let server = Server::start(config).await.expect("the server starts");
-        self.addr = server.addr();
-        self.running = Some(server);
+        Config::load(args, env.collect::<Vec<_>>()).expect("the settings are valid")
     }
 
     /// Stops the server cleanly; its data stays.
     pub async fn stop(&mut self) {
-        if let Some(server) = self.running.take() {
-            server.stop().await;
+        if let Some(Running { server, runtime }) = self.running.take() {
+            runtime.spawn(server.stop()).await.expect("stopping does not panic");
+            runtime.shutdown_background();
+            self.closed().await;
         }
+    }
+
+    /// Waits until the data is let go of: a statement that was running may take a moment.
+    async fn closed(&self) {
+        let closed = async {
+            let mut tick = tokio::time::interval(Duration::from_millis(2));
+            while self.faults.is_open() {
+                tick.tick().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, closed).await.expect("the data is let go of in time");
+    }
+
+    /// Ends the server as `kill -9` does: nothing more is written, nobody is told, sockets just end.
+    /// [`TestServer::start_again`] opens what is there.
+    pub async fn crash(&mut self) {
+        self.faults.cut_power();
+        if let Some(Running { server, runtime }) = self.running.take() {
+            runtime.shutdown_background();
+            server.abandon().await;
+            self.closed().await;
+        }
+    }
+
+    /// Ends the server as a power loss does: [`TestServer::crash`], and of what was not synced only
+    /// that is left which `tear` leaves (see [`Faults::lose_unsynced`]). [`Tear::from_seed`] makes one up.
+    pub async fn lose_power(&mut self, mut tear: impl FnMut(Range<u64>) -> Tear) {
+        self.crash().await;
+        self.faults.lose_unsynced(&self.data_dir(), &mut tear).expect("the logs can be changed");
     }
 
     /// Stops the server and starts it again on the same data, on another port.
@@ -70,7 +128,13 @@ impl TestServer {
     pub async fn restart_with(&mut self, settings: &[(&str, &str)]) {
         self.stop().await;
         set(&mut self.settings, settings);
-        self.begin().await;
+        self.start_again().await;
+    }
+
+    /// What is to go wrong with its disk.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.faults
     }
 
     /// Where it listens.
@@ -83,6 +147,11 @@ impl TestServer {
     #[must_use]
     pub fn dir(&self) -> &std::path::Path {
         self.dir.path()
+    }
+
+    fn data_dir(&self) -> PathBuf {
+        let configured = self.settings.iter().find(|(key, _)| key == "server.data_dir");
+        configured.map(|(_, dir)| PathBuf::from(dir)).expect("every server has a data directory")
     }
 
     /// An HTTP client.
@@ -101,6 +170,15 @@ impl TestServer {
         let root = self.root().await;
         root.sql(&format!("CREATE USER '{name}' WITH PASSWORD 'password of {name}' ROLE {role}")).await;
         self.http().login(name, &format!("password of {name}")).await
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        if let Some(Running { runtime, .. }) = self.running.take() {
+            // A runtime must not be waited for where async code runs.
+            runtime.shutdown_background();
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use rocksdb::WriteBatch;
 use super::Answer;
 use super::overlay::{Accepted, Overlay, Refusal};
 use crate::change_log;
+use crate::error::StorageFault;
 use crate::history::Touched;
 use crate::key::layout;
 use crate::meta;
@@ -94,7 +95,7 @@ impl<'a> Group<'a> {
     }
 
     /// Nothing of the group was stored.
-    pub(super) fn fail(&mut self, error: &rocksdb::Error) {
+    pub(super) fn fail(&mut self, error: &StorageFault) {
         for (_, answer) in &mut self.answers {
             *answer = Err(CommitError::Storage(error.to_string()));
         }

@@ -7,7 +7,7 @@
 use kalamdb_commons::SeqId;
 use rocksdb::WriteBatch;
 
-use crate::error::OpenError;
+use crate::error::{OpenError, StorageFault};
 use crate::history::LostNumbers;
 use crate::meta;
 use crate::options::Durability;
@@ -68,7 +68,7 @@ impl Numbers {
     }
 
     /// Makes sure that the numbers up to `last` may be told.
-    pub(crate) fn reserve(&mut self, rocks: &Rocks, last: SeqId) -> Result<(), rocksdb::Error> {
+    pub(crate) fn reserve(&mut self, rocks: &Rocks, last: SeqId) -> Result<(), StorageFault> {
         if self.reserved.is_none_or(|reserved| reserved >= last) {
             return Ok(());
         }
@@ -86,7 +86,7 @@ impl Numbers {
     }
 
     /// Notes that all numbers are on the disk.
-    pub(crate) fn close(rocks: &Rocks) -> Result<(), rocksdb::Error> {
+    pub(crate) fn close(rocks: &Rocks) -> Result<(), StorageFault> {
         // Everything first: the mark must not go while a number that was told could still be lost.
         rocks.sync()?;
         let mut batch = WriteBatch::default();

@@ -24,7 +24,11 @@ pub(super) fn open(options: &StoreOptions) -> Result<Rocks, OpenError> {
     }
     let database = tuning::database(options);
     let db = Db::open_cf_descriptors(&database, dir, tuning::families(options)).map_err(|error| locked(dir, error))?;
-    let rocks = Rocks(OpenDb::try_new(db, find_families)?);
+    let rocks = Rocks {
+        open: OpenDb::try_new(db, find_families)?,
+        #[cfg(any(test, feature = "faults"))]
+        faults: options.faults.as_ref().map(crate::faults::Faults::opened),
+    };
     match meta::read_number(&rocks, meta::FORMAT)? {
         Some(version) => supported(version)?,
         None if is_empty(rocks.db(), rocks.families().meta)? => begin(&rocks)?,
