@@ -9,7 +9,7 @@
 //! - `plan`: what SQL tells this side of a query. `view`: how its result is kept, per strategy.
 //! - `live_loop`: the state machine. `driver`: its thread. `queue`: what comes in. `job`, `records`: what others do for it.
 //! - `router`: whom a changed row concerns. `delta`: what a commit did to a view, and its frames.
-//! - `result_set`: whole results, pages. `catch_up`, `resume`: the past.
+//! - `result_set`: whole results, pages. `catch_up`, `resume`: the past. `replay`: what of it each client is told.
 //! - `connection_registry`: who is here. `peer`, `session`: what is known of a connection. `outbox`: what it is sent.
 
 pub mod plan;
@@ -31,6 +31,7 @@ mod records;
 mod job;
 
 mod catch_up;
+mod replay;
 mod resume;
 
 mod delta;

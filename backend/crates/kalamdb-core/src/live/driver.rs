@@ -96,6 +96,9 @@ impl Driver {
                 Effect::Done(done, found) => {
                     let _ = done.send(found);
                 }
+                Effect::Later(input) => {
+                    self.queue.push(input);
+                }
             }
         }
         self.position.store(state.position().0, Ordering::Release);
@@ -111,12 +114,16 @@ impl Driver {
     fn read(&self, job: ReadJob) {
         let (snapshot, options) = (self.store.snapshot(), self.options.clone());
         let (store, queue, runtime) = (self.store.clone(), self.queue.clone(), self.runtime.clone());
-        let (connection, token, blocks) = (job.connection, job.token, job.is_blocking());
+        let (slot, readers, blocks) = (job.slot.clone(), job.readers(), job.is_blocking());
         let work = async move {
             let found = AssertUnwindSafe(job.read(&snapshot, &options)).catch_unwind().await;
             let found = found.unwrap_or_else(|_| Err(SqlError::internal("reading for a live query panicked")));
+            let found = match found {
+                Ok(found) => found.into_iter().map(|(token, found)| (token, Ok(found))).collect(),
+                Err(error) => readers.into_iter().map(|token| (token, Err(error.clone()))).collect(),
+            };
             let at_micros = store.clock().now_micros();
-            queue.push(Input::Found { connection, token, at_micros, found });
+            queue.push(Input::Found { slot: Some(slot), at_micros, found });
         };
         if blocks {
             self.runtime.spawn_blocking(move || runtime.block_on(work));

@@ -1,22 +1,23 @@
 //! What the live loop has others do: read rows, read the change log, run queries.
 //!
-//! A [`Job`] says what is wanted and is done on the engine's runtime, on a store snapshot that is taken
+//! A [`Job`] says what is wanted, and for whom: what many wait for is read once. It is done on the engine's runtime, on a store snapshot that is taken
 //! when it starts; what it found comes back to the loop as an input. How a query's past becomes changes
 //! is the business of `catch_up` and `resume`.
 
 use std::sync::Arc;
 
-use kalamdb_commons::{ConnectionId, ErrorCode, SeqId};
+use kalamdb_commons::{ErrorCode, SeqId};
 use kalamdb_store::{ReadError, Snapshot};
 
-use super::catch_up;
+use super::catch_up::{self, QueryPast};
 use super::delta::Delta;
-use super::live_loop::Token;
+use super::live_loop::{Slot, Token};
 use super::metrics;
 use super::options::LiveOptions;
 use super::plan::{LivePlan, Requery, RowFilter, Source};
+use super::replay::Replay;
 use super::result_set::ResultSet;
-use super::resume;
+use super::resume::{self, ResultPast};
 use super::view::ViewId;
 use super::view::filter::result_rows;
 use crate::error::SqlError;
@@ -24,21 +25,17 @@ use crate::error::SqlError;
 /// Something that the loop wants done.
 #[derive(Debug)]
 pub(crate) enum Job {
-    /// Something for one subscription.
+    /// Something for subscriptions.
     Read(ReadJob),
     /// A run of a view's query.
     Run(RunJob),
 }
 
-/// Something to be read for one subscription.
+/// Something to be read, for all who wait for it.
 #[derive(Debug)]
 pub(crate) struct ReadJob {
-    /// Whose subscription it is.
-    pub connection: ConnectionId,
-    /// For which one.
-    pub token: Token,
-    /// Its query.
-    pub plan: Arc<LivePlan>,
+    /// What is free again when it has been read.
+    pub slot: Slot,
     /// What is wanted.
     pub wanted: Wanted,
 }
@@ -47,16 +44,16 @@ pub(crate) struct ReadJob {
 #[derive(Debug)]
 pub(crate) enum Wanted {
     /// The rows of a filter query, or those written last.
-    Rows { filter: Arc<dyn RowFilter>, last_rows: Option<usize> },
+    Rows { plan: Arc<LivePlan>, filter: Arc<dyn RowFilter>, readers: Vec<(Token, Option<usize>)> },
     /// The rows written last of a result.
-    LastRows { seq: SeqId, result: Arc<ResultSet>, last_rows: usize },
-    /// What happened to a filter query after `from`.
-    Changes { filter: Arc<dyn RowFilter>, from: SeqId, may_lack: Option<SeqId> },
-    /// What turns the result as of `from` into `result`, as of `to`.
-    Difference { query: Arc<dyn Requery>, from: SeqId, may_lack: bool, to: SeqId, result: Arc<ResultSet> },
+    LastRows { token: Token, plan: Arc<LivePlan>, seq: SeqId, result: Arc<ResultSet>, last_rows: usize },
+    /// What happened to filter queries over one table and scope.
+    Changes(Vec<QueryPast>),
+    /// What has led to a result.
+    Difference(ResultPast),
 }
 
-/// What was read.
+/// What was read for one subscription.
 #[derive(Debug)]
 pub(crate) enum Found {
     /// A result as of `seq`.
@@ -65,17 +62,6 @@ pub(crate) enum Found {
     Changes(Replay),
     /// The history does not reach back so far, or the SeqId was never given out.
     Gone,
-}
-
-/// Changes out of the past.
-#[derive(Debug, Default)]
-pub(crate) struct Replay {
-    /// The changes, each with where the result stood before.
-    pub steps: Vec<(SeqId, Arc<Delta>)>,
-    /// Everything up to here is in them.
-    pub upto: SeqId,
-    /// Was everything read that there is?
-    pub complete: bool,
 }
 
 /// A run of a view's query.
@@ -106,51 +92,56 @@ impl ReadJob {
     /// May it take a thread for long? Everything but a query, which gives way by itself, does.
     pub fn is_blocking(&self) -> bool {
         match self.wanted {
-            Wanted::Rows { .. } | Wanted::LastRows { .. } | Wanted::Changes { .. } => true,
-            Wanted::Difference { .. } => false,
+            Wanted::Rows { .. } | Wanted::LastRows { .. } | Wanted::Changes(_) => true,
+            Wanted::Difference(_) => false,
         }
     }
 
-    /// Reads what is wanted.
-    ///
-    /// # Errors
-    /// [`SqlError`] as the subscription's client is told it.
-    pub async fn read(self, snapshot: &Snapshot, options: &LiveOptions) -> Result<Found, SqlError> {
-        let plan = &self.plan;
-        match self.wanted {
-            Wanted::Rows { filter, last_rows } => {
-                let stored = filter.scan(snapshot)?;
-                let rows = ResultSet::new(plan, result_rows(plan, filter.as_ref(), &stored));
-                let rows = match last_rows {
-                    Some(n) => rows.last_rows(plan, n),
-                    None => rows,
-                };
-                Ok(Found::Snapshot { seq: snapshot.seq(), result: Arc::new(rows) })
+    /// For whom it is read.
+    pub fn readers(&self) -> Vec<Token> {
+        match &self.wanted {
+            Wanted::Rows { readers, .. } => readers.iter().map(|(token, _)| *token).collect(),
+            Wanted::LastRows { token, .. } => vec![*token],
+            Wanted::Changes(queries) => {
+                queries.iter().flat_map(|query| query.readers.iter().map(|reader| reader.token)).collect()
             }
-            Wanted::LastRows { seq, result, last_rows } => {
-                Ok(Found::Snapshot { seq, result: Arc::new(result.last_rows(plan, last_rows)) })
-            }
-            Wanted::Changes { filter, from, may_lack } => {
-                if !reaches(snapshot, &plan.sources, from)? {
-                    return Ok(Found::Gone);
-                }
-                let replay = catch_up::read(plan, filter.as_ref(), snapshot, (from, may_lack), options);
-                replay.map(Found::Changes).map_err(SqlError::internal)
-            }
-            Wanted::Difference { query, from, may_lack, to, result } => {
-                if !query.repeats() || !reaches(snapshot, &plan.sources, from)? {
-                    return Ok(Found::Gone);
-                }
-                let then = match query.run(snapshot, Some(from)).await {
-                    Ok(rows) => ResultSet::new(plan, rows),
-                    // More has changed than can be looked at, so the result is sent anew.
-                    Err(error) if error.code == ErrorCode::TooLarge => return Ok(Found::Gone),
-                    Err(error) => return Err(error),
-                };
-                Ok(Found::Changes(resume::difference(plan, &then, &result, (from, to), may_lack, options)))
-            }
+            Wanted::Difference(past) => past.readers.iter().map(|reader| reader.token).collect(),
         }
     }
+
+    /// Reads what is wanted, for each reader.
+    ///
+    /// # Errors
+    /// [`SqlError`] as the subscriptions' clients are told it.
+    pub async fn read(self, snapshot: &Snapshot, options: &LiveOptions) -> Result<Vec<(Token, Found)>, SqlError> {
+        match self.wanted {
+            Wanted::Rows { plan, filter, readers } => {
+                metrics::rows_read();
+                let stored = filter.scan(snapshot)?;
+                let rows = ResultSet::new(&plan, result_rows(&plan, filter.as_ref(), &stored));
+                Ok(rows_for(&plan, snapshot.seq(), Arc::new(rows), readers))
+            }
+            Wanted::LastRows { token, plan, seq, result, last_rows } => {
+                Ok(rows_for(&plan, seq, result, vec![(token, Some(last_rows))]))
+            }
+            Wanted::Changes(queries) => catch_up::read(queries, snapshot, options),
+            Wanted::Difference(past) => resume::read(past, snapshot, options).await,
+        }
+    }
+}
+
+/// The result for each reader, or its rows written last.
+pub(crate) fn rows_for(
+    plan: &LivePlan,
+    seq: SeqId,
+    result: Arc<ResultSet>,
+    readers: Vec<(Token, Option<usize>)>,
+) -> Vec<(Token, Found)> {
+    let rows = |last_rows: Option<usize>| match last_rows {
+        Some(n) => Arc::new(result.last_rows(plan, n)),
+        None => result.clone(),
+    };
+    readers.into_iter().map(|(token, last)| (token, Found::Snapshot { seq, result: rows(last) })).collect()
 }
 
 impl RunJob {
@@ -196,7 +187,7 @@ impl Ran {
 }
 
 /// Can everything after `from` be told of these tables?
-fn reaches(snapshot: &Snapshot, sources: &[Source], from: SeqId) -> Result<bool, SqlError> {
+pub(crate) fn reaches(snapshot: &Snapshot, sources: &[Source], from: SeqId) -> Result<bool, SqlError> {
     if from == SeqId::ZERO || from > snapshot.seq() {
         return Ok(false);
     }

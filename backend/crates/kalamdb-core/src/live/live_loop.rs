@@ -6,7 +6,7 @@
 //!
 //! - `subscription`: one subscription's state, and what waits for it.
 //! - `requests`: what clients and administrators ask for.
-//! - `reads`: snapshots and catch-ups, in their turn.
+//! - `reads`: snapshots and catch-ups, in their turn. `sharing`: what is read once for many.
 //! - `delivery`: from a commit, a run or a page to the outboxes.
 //! - `reruns`: when queries run again.
 
@@ -14,6 +14,7 @@ mod delivery;
 mod reads;
 mod requests;
 mod reruns;
+mod sharing;
 mod subscription;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -34,7 +35,10 @@ use super::plan::LivePlan;
 use super::session::Facts;
 use super::view::{ViewId, Views};
 use crate::error::SqlError;
+use sharing::Group;
 use subscription::Subscription;
+
+pub(crate) use sharing::{Shared, Slot};
 
 /// A subscription, for as long as the process lives; never given to another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,8 +69,8 @@ pub(crate) enum Input {
     Drained(ConnectionId),
     /// How far has a connection been told everything?
     Progress(Arc<Peer>),
-    /// A read came back.
-    Found { connection: ConnectionId, token: Token, at_micros: i64, found: Result<Found, SqlError> },
+    /// A read came back, with what there is for each reader; or the rest of it, without its slot.
+    Found { slot: Option<Slot>, at_micros: i64, found: VecDeque<(Token, Result<Found, SqlError>)> },
     /// A run came back.
     Ran { view: ViewId, at_micros: i64, ran: Result<Ran, SqlError> },
     /// Re-run queries may run again.
@@ -99,6 +103,8 @@ pub(crate) enum Effect {
     Closed { ended: Vec<Arc<Facts>>, done: Option<Done> },
     /// A request has been carried out.
     Done(Done, bool),
+    /// To be put at the end of the queue, so that what has come meanwhile has its turn.
+    Later(Input),
 }
 
 /// A subscription that has ended.
@@ -131,6 +137,8 @@ pub(crate) struct LiveLoop {
     /// Connections that may have something to read, in turn.
     in_turn: VecDeque<ConnectionId>,
     reads_running: usize,
+    /// Who waits for what can be read once for all of them.
+    groups: FxHashMap<Shared, Group>,
     /// Views whose next run has its turn to come.
     runs_due: VecDeque<ViewId>,
     runs_running: usize,
@@ -174,6 +182,7 @@ impl LiveLoop {
             connections: FxHashMap::default(),
             in_turn: VecDeque::new(),
             reads_running: 0,
+            groups: FxHashMap::default(),
             runs_due: VecDeque::new(),
             runs_running: 0,
             cooling: BTreeSet::new(),
@@ -203,7 +212,7 @@ impl LiveLoop {
             Input::Close { peer, done } => self.close(&peer, done),
             Input::Drained(connection) => self.drained(connection),
             Input::Progress(peer) => self.progress(&peer),
-            Input::Found { connection, token, at_micros, found } => self.found(connection, token, at_micros, found),
+            Input::Found { slot, at_micros, found } => self.found(slot, at_micros, found),
             Input::Ran { view, at_micros, ran } => self.ran(view, at_micros, ran),
             Input::Tick => self.tick(),
         }

@@ -59,6 +59,18 @@ pub(crate) fn views_held(views: usize) {
     gauge!("kalamdb_live_views").set(views as f64);
 }
 
+pub(crate) fn log_pass() {
+    counter!("kalamdb_live_log_passes_total").increment(1);
+}
+
+pub(crate) fn result_as_of() {
+    counter!("kalamdb_live_results_as_of_total").increment(1);
+}
+
+pub(crate) fn rows_read() {
+    counter!("kalamdb_live_row_reads_total").increment(1);
+}
+
 pub(crate) fn query_run_again() {
     counter!("kalamdb_live_reruns_total").increment(1);
 }

@@ -26,8 +26,10 @@ pub struct LiveOptions {
     /// Bytes of changes that wait for one subscription while its snapshot is read. What is more is
     /// dropped and read from the change log later.
     pub waiting_max_bytes: usize,
-    /// Bytes of changes that are read from the change log at a time; one commit may be larger.
+    /// Bytes of frames that are made from the change log at a time, for all who wait for it; one commit may be larger.
     pub catch_up_max_bytes: usize,
+    /// Bytes of the change log that are read at a time, whether they concern a query or not.
+    pub log_pass_max_bytes: usize,
     /// Bytes of snapshots that one connection may hold unread before its next one is loaded.
     pub snapshots_max_bytes: usize,
     /// Bytes of the queries of one connection's subscriptions, parameters among them.
@@ -58,6 +60,7 @@ impl Default for LiveOptions {
             frame_max_bytes: 1 << 20,
             waiting_max_bytes: 256 << 10,
             catch_up_max_bytes: 1 << 20,
+            log_pass_max_bytes: 32 << 20,
             snapshots_max_bytes: 128 << 20,
             queries_max_bytes: 8 << 20,
             rerun_max_bytes: 16 << 20,

@@ -9,9 +9,9 @@ use kalamdb_store::Commit;
 use super::subscription::{Need, Paging, Stage, Step};
 use super::{LiveLoop, Token};
 use crate::live::delta::{Delta, RowChange};
-use crate::live::job::Replay;
 use crate::live::metrics;
 use crate::live::outbox::{Page, Pushed};
+use crate::live::replay::Replay;
 use crate::live::result_set::{Pages, ResultSet, pages_are_resume_points};
 use crate::live::view::filter::row_change;
 use crate::live::view::{ViewId, ViewKind};
@@ -25,7 +25,7 @@ impl LiveLoop {
             ViewKind::Filter(filter) => {
                 let changes = places.iter().filter_map(|&at| commit.changes.get(at));
                 let changes: Vec<RowChange> =
-                    changes.filter_map(|change| row_change(&view.plan, filter.as_ref(), change, None)).collect();
+                    changes.filter_map(|change| row_change(&view.plan, filter.as_ref(), change)).collect();
                 let delta = Delta::encode(&view.plan, commit.last, &changes, self.options.frame_max_bytes);
                 if let Some(delta) = delta {
                     view.changed_at = commit.last;
@@ -162,13 +162,14 @@ impl LiveLoop {
             subscription.acknowledged = true;
             subscription.told(from);
         }
-        for (after, delta) in replay.steps {
-            if !self.offer(token, &Step { after, delta, at_micros }) {
+        for (after, delta) in replay.steps() {
+            if !self.offer(token, &Step { after, delta: delta.clone(), at_micros }) {
                 return;
             }
         }
         let Some(subscription) = self.subscriptions.get_mut(&token) else { return };
         subscription.told(replay.upto);
+        subscription.passed_over = !replay.complete && replay.upto == need.from();
         if replay.complete {
             self.go_live(token);
         } else {

@@ -49,6 +49,8 @@ impl LiveLoop {
             since: self.position,
             runs_before,
             stage: Stage::Due(need),
+            waits_with: None,
+            passed_over: false,
             seq: SeqId::ZERO,
             may_lack: options.from,
             acknowledged: false,
@@ -126,6 +128,7 @@ impl LiveLoop {
 
     /// Forgets a subscription, and what only it needed.
     fn remove(&mut self, token: Token) -> Option<Subscription> {
+        self.leave_queues(token);
         let subscription = self.subscriptions.remove(&token)?;
         let view = subscription.view;
         self.views.leave(view, token);
@@ -140,9 +143,7 @@ impl LiveLoop {
         let connection = subscription.peer.id;
         if let Some(connected) = self.connections.get_mut(&connection) {
             connected.by_id.remove(subscription.facts.id());
-            for due in [&mut connected.loads, &mut connected.catch_ups, &mut connected.pages] {
-                due.retain(|&other| other != token);
-            }
+            connected.pages.retain(|&other| other != token);
             if let Stage::Pages(paging) = &subscription.stage {
                 connected.held_bytes = connected.held_bytes.saturating_sub(paging.pages.bytes());
             }

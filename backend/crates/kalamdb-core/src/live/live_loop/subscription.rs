@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kalamdb_commons::SeqId;
 use kalamdb_commons::protocol::{BatchControl, BatchStatus, ServerMessage, SubscribeOptions};
 
+use super::sharing::Shared;
 use crate::live::delta::Delta;
 use crate::live::options::LiveOptions;
 use crate::live::peer::Peer;
@@ -34,6 +35,10 @@ pub(super) struct Subscription {
     pub runs_before: u64,
     /// Where it is on its way.
     pub stage: Stage,
+    /// With whom it waits, while it does and what it needs can be shared.
+    pub waits_with: Option<Shared>,
+    /// The last pass over the change log was for it too, but did not come so far.
+    pub passed_over: bool,
     /// Everything up to here is queued for it or sent, once it has been acknowledged.
     pub seq: SeqId,
     /// The client came back from here, and may have stopped in the midst of a snapshot.
@@ -90,6 +95,16 @@ pub(super) enum Need {
     Resume { from: SeqId },
     /// What happened since it began to lag, or while its snapshot was read.
     CatchUp { from: SeqId },
+}
+
+impl Need {
+    /// Where its client stands; zero, if that does not matter.
+    pub fn from(self) -> SeqId {
+        match self {
+            Need::Snapshot { .. } => SeqId::ZERO,
+            Need::Resume { from } | Need::CatchUp { from } => from,
+        }
+    }
 }
 
 /// A snapshot that is being sent.

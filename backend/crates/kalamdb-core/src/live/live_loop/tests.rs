@@ -1,4 +1,5 @@
 mod client;
+mod sharing;
 mod stage;
 mod world;
 
@@ -269,7 +270,7 @@ fn a_closed_connection_leaves_nothing_behind() {
     assert!(stage.state.subscriptions.is_empty() && stage.state.connections.is_empty());
     assert!(stage.state.awaiting.is_empty() && stage.state.cooling.is_empty());
     assert_eq!((stage.state.views.len(), stage.state.reads_running, stage.state.runs_running), (0, 0, 0));
-    assert!(stage.state.views.router.is_empty());
+    assert!(stage.state.views.router.is_empty() && stage.state.groups.is_empty());
     // A subscribe that was on its way finds the door shut.
     stage.subscribe(&mut client, "late", filter_plan(0), all());
     stage.settle();
@@ -474,7 +475,9 @@ fn i7_only_so_many_queries_run_and_so_many_reads_are_under_way_at_one_time() {
         let reads: Vec<ConnectionId> = stage
             .results
             .iter()
-            .filter_map(|result| if let Input::Found { connection, .. } = result { Some(*connection) } else { None })
+            .filter_map(
+                |result| if let Input::Found { slot: Some(slot), .. } = result { Some(slot.connection) } else { None },
+            )
             .collect();
         let connections: BTreeSet<_> = reads.iter().collect();
         assert!(reads.len() <= 2 && connections.len() == reads.len());
@@ -533,9 +536,9 @@ fn a_snapshot_that_cannot_be_read_is_an_error_in_place_of_the_ack() {
     let mut client = stage.client();
     stage.subscribe(&mut client, "s", filter_plan(0), all());
     while stage.step() {}
-    let Some(Input::Found { connection, token, .. }) = stage.results.pop() else { panic!("a read") };
-    let found = Err(SqlError::new(ErrorCode::Internal, "unreadable"));
-    stage.input(Input::Found { connection, token, at_micros: 1, found });
+    let Some(Input::Found { slot, mut found, .. }) = stage.results.pop() else { panic!("a read") };
+    found[0].1 = Err(SqlError::new(ErrorCode::Internal, "unreadable"));
+    stage.input(Input::Found { slot, at_micros: 1, found });
     stage.read_all(&mut client);
     let copy = &client.copies["s"];
     assert_eq!((copy.acks, copy.error.as_deref()), (0, Some("INTERNAL")));
@@ -635,6 +638,7 @@ fn any_options(rng: &mut SmallRng) -> LiveOptions {
         frame_max_bytes: any_of(rng, &[60, HUGE]),
         waiting_max_bytes: any_of(rng, &[0, 600, HUGE]),
         catch_up_max_bytes: any_of(rng, &[0, 700, HUGE]),
+        log_pass_max_bytes: any_of(rng, &[0, 300, HUGE]),
         snapshots_max_bytes: any_of(rng, &[0, HUGE]),
         reruns_max: any_of(rng, &[1, 4]),
         reads_max: any_of(rng, &[1, 4]),

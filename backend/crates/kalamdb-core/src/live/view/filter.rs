@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
-use kalamdb_commons::SeqId;
+use kalamdb_commons::{Row, SeqId};
 use kalamdb_store::{Change, RowKey, StoredRow};
 
 use crate::live::delta::RowChange;
@@ -14,27 +14,38 @@ use crate::live::plan::{LivePlan, ResultRow, RowFilter};
 
 /// What one changed row means to the view; `None`: nothing.
 ///
-/// An update that leaves the projected cells as they were is nothing, except where `may_lack` says
-/// that the client may not have rows written after that SeqId: it may have stopped between two pages of a snapshot
-/// that ascends by `_seq`, so the first change of each row after that point is always told.
-pub(crate) fn row_change(
+/// An update that leaves the projected cells as they were is nothing.
+pub(crate) fn row_change(plan: &LivePlan, filter: &dyn RowFilter, change: &Change) -> Option<RowChange> {
+    let (old, new) = project(filter, change);
+    (old != new).then(|| row_change_of(plan, change, old, new))
+}
+
+/// The same, but a row that was written again and looks as before is something too, and comes with the
+/// SeqId that had written it: a client that may not have rows written after some point, because it
+/// stopped between two pages of a snapshot that ascends by `_seq`, must be told of the first change after it.
+pub(crate) fn row_change_or_rewrite(
     plan: &LivePlan,
     filter: &dyn RowFilter,
     change: &Change,
-    may_lack: Option<SeqId>,
-) -> Option<RowChange> {
-    let stored = |seq, row: &kalamdb_commons::Row| StoredRow { key: change.key.clone(), seq, row: row.clone() };
+) -> Option<(RowChange, Option<SeqId>)> {
+    let (old, new) = project(filter, change);
+    if old.is_none() && new.is_none() {
+        return None;
+    }
+    let written = change.old.as_ref().map(|(seq, _)| *seq).filter(|_| old == new);
+    Some((row_change_of(plan, change, old, new), written))
+}
+
+/// The row in the result, before and after.
+fn project(filter: &dyn RowFilter, change: &Change) -> (Option<Row>, Option<Row>) {
+    let stored = |seq, row: &Row| StoredRow { key: change.key.clone(), seq, row: row.clone() };
     let old = change.old.as_ref().and_then(|(seq, row)| filter.project(&stored(*seq, row)));
     let new = change.new.as_ref().and_then(|row| filter.project(&stored(change.seq, row)));
-    let nothing = match (&old, &new) {
-        (None, None) => true,
-        (Some(old), Some(new)) => {
-            let first_since = may_lack.is_some_and(|from| change.old.as_ref().is_some_and(|(seq, _)| *seq <= from));
-            old == new && !first_since
-        }
-        (Some(_), None) | (None, Some(_)) => false,
-    };
-    (!nothing).then(|| RowChange { seq: change.seq, identity: identity(plan, &change.key), old, new })
+    (old, new)
+}
+
+fn row_change_of(plan: &LivePlan, change: &Change, old: Option<Row>, new: Option<Row>) -> RowChange {
+    RowChange { seq: change.seq, identity: identity(plan, &change.key), old, new }
 }
 
 /// The rows of a scan as the view's result.

@@ -11,7 +11,7 @@ use crate::live::delta::encode_row;
 use crate::live::plan::LivePlan;
 
 /// A live query's result as its client holds it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Copy {
     pub plan: Arc<LivePlan>,
     pub rows: BTreeMap<String, Map<String, Json>>,

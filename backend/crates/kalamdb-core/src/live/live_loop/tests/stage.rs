@@ -116,9 +116,11 @@ impl Stage {
         for effect in self.state.input(input) {
             match effect {
                 Effect::Start(Job::Read(job)) => {
-                    let found = self.world.read(&job, &self.options);
-                    let (connection, token) = (job.connection, job.token);
-                    self.results.push(Input::Found { connection, token, at_micros: 1, found });
+                    let (slot, readers) = (job.slot.clone(), job.readers());
+                    let found = self.world.read(job, &self.options);
+                    assert_eq!(found.len(), readers.len(), "each reader is told something");
+                    let found = found.into_iter().map(|(token, found)| (token, Ok(found))).collect();
+                    self.results.push(Input::Found { slot: Some(slot), at_micros: 1, found });
                 }
                 Effect::Start(Job::Run(job)) => {
                     let ran = Ok(self.world.run(&job, &self.options));
@@ -144,6 +146,7 @@ impl Stage {
                 Effect::Done(done, found) => {
                     let _ = done.send(found);
                 }
+                Effect::Later(input) => self.queue.push_back(input),
             }
         }
     }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use kalamdb_commons::SeqId;
 use kalamdb_store::{Change, Commit, RowKey, Scope, StoredRow};
 
-use crate::error::SqlError;
-use crate::live::catch_up::Replayer;
+use crate::live::catch_up::{Pass, QueryPast, take_gone};
 use crate::live::fixtures::{Again, TABLE, key, row};
-use crate::live::job::{Found, Ran, ReadJob, RunJob, Wanted};
+use crate::live::job::{Found, Ran, ReadJob, RunJob, Wanted, rows_for};
+use crate::live::live_loop::Token;
 use crate::live::options::LiveOptions;
 use crate::live::plan::{LivePlan, ResultRow, Strategy};
 use crate::live::result_set::ResultSet;
-use crate::live::resume;
+use crate::live::resume::{alike, differences};
 use crate::live::view::filter::result_rows;
 
 type Rows = BTreeMap<RowKey, StoredRow>;
@@ -27,11 +27,22 @@ pub struct World {
     last: u64,
     /// Changes up to here are gone from the log.
     pub trimmed: u64,
+    /// Passes over the log.
+    pub passes: usize,
+    /// Results of the past that were computed.
+    pub results_as_of: usize,
 }
 
 impl World {
     pub fn new() -> Self {
-        World { states: BTreeMap::from([(1, Rows::new())]), log: Vec::new(), last: 1, trimmed: 0 }
+        World {
+            states: BTreeMap::from([(1, Rows::new())]),
+            log: Vec::new(),
+            last: 1,
+            trimmed: 0,
+            passes: 0,
+            results_as_of: 0,
+        }
     }
 
     pub fn last(&self) -> SeqId {
@@ -98,33 +109,46 @@ impl World {
         }
     }
 
+    fn whole(&self, plan: &LivePlan, seq: SeqId) -> ResultSet {
+        ResultSet::new(plan, self.evaluate(plan, seq))
+    }
+
+    fn is_gone(&self, from: SeqId) -> bool {
+        from == SeqId::ZERO || from > self.last() || from.0 < self.trimmed
+    }
+
     /// What a job finds now.
-    pub fn read(&self, job: &ReadJob, options: &LiveOptions) -> Result<Found, SqlError> {
-        let plan = &job.plan;
-        let whole = |seq| ResultSet::new(plan, self.evaluate(plan, seq));
-        let gone = |from: SeqId| from == SeqId::ZERO || from > self.last() || from.0 < self.trimmed;
-        match &job.wanted {
-            Wanted::Rows { last_rows, .. } => {
-                let rows = whole(self.last());
-                let rows = last_rows.map_or_else(|| whole(self.last()), |n| rows.last_rows(plan, n));
-                Ok(Found::Snapshot { seq: self.last(), result: Arc::new(rows) })
+    pub fn read(&mut self, job: ReadJob, options: &LiveOptions) -> Vec<(Token, Found)> {
+        match job.wanted {
+            Wanted::Rows { plan, readers, .. } => {
+                let rows = Arc::new(self.whole(&plan, self.last()));
+                rows_for(&plan, self.last(), rows, readers)
             }
-            Wanted::LastRows { seq, result, last_rows } => {
-                Ok(Found::Snapshot { seq: *seq, result: Arc::new(result.last_rows(plan, *last_rows)) })
+            Wanted::LastRows { token, plan, seq, result, last_rows } => {
+                rows_for(&plan, seq, result, vec![(token, Some(last_rows))])
             }
-            Wanted::Changes { from, .. } | Wanted::Difference { from, .. } if gone(*from) => Ok(Found::Gone),
-            Wanted::Changes { filter, from, may_lack } => {
-                let mut replayer = Replayer::new(plan, filter.as_ref(), (*from, *may_lack), options);
-                for change in self.log.iter().filter(|change| change.seq > *from) {
-                    if replayer.change(change).is_break() {
-                        break;
-                    }
+            Wanted::Changes(mut queries) => {
+                let gone = |query: &mut QueryPast| take_gone(&mut query.readers, |from| Ok(!self.is_gone(from)));
+                let mut found: Vec<_> = queries.iter_mut().flat_map(|query| gone(query).unwrap()).collect();
+                if let Some(mut pass) = Pass::new(&queries, options) {
+                    self.passes += 1;
+                    let after = pass.from();
+                    let _ = self.log.iter().filter(|change| change.seq > after).try_for_each(|one| pass.change(one));
+                    found.extend(pass.finish(self.last()));
                 }
-                Ok(Found::Changes(replayer.finish(self.last())))
+                found
             }
-            Wanted::Difference { from, may_lack, to, result, .. } => {
-                let then = whole(*from);
-                Ok(Found::Changes(resume::difference(plan, &then, result, (*from, *to), *may_lack, options)))
+            Wanted::Difference(mut past) => {
+                let mut found = take_gone(&mut past.readers, |from| Ok(!self.is_gone(from))).unwrap();
+                let changed = |after: SeqId, upto: SeqId| {
+                    Ok(self.log.iter().any(|change| change.seq > after && change.seq <= upto))
+                };
+                for readers in alike(&past.readers, changed).unwrap() {
+                    self.results_as_of += 1;
+                    let then = self.whole(&past.plan, readers[0].point.from);
+                    found.extend(differences(&past, &then, &readers, options.frame_max_bytes).0);
+                }
+                found
             }
         }
     }
