@@ -10,6 +10,8 @@
 mod measure;
 mod notifications;
 mod requests;
+mod resumes;
+mod stalled;
 
 use anyhow::Result;
 use clap::Parser;
@@ -41,6 +43,7 @@ async fn main() -> Result<()> {
     let settings = [
         ("storage.durability", args.durability.as_str()),
         ("websocket.max_messages_per_sec", "1000000"),
+        ("websocket.slow_reader_timeout_secs", "3600"),
         ("live.max_connections_per_user", "10000"),
     ];
     let mut server = ServerProcess::start(&program, &folder.path().join("data"), &settings).await;
@@ -54,6 +57,8 @@ async fn main() -> Result<()> {
     figures.push(requests::point_selects(&session, &args, 8).await);
     figures.extend(notifications::latency(&session, &args).await);
     figures.extend(notifications::fan_out(&session, &args).await);
+    figures.extend(resumes::storms(&session, &args).await);
+    figures.extend(stalled::figures(&session, &args).await);
     measure::print(&figures, &args.durability);
     server.terminate().await;
     Ok(())

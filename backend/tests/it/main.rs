@@ -4,6 +4,7 @@
 //! its own, and is named by what holds, after the requirement, invariant or rule it proves.
 
 mod authentication;
+mod conflicts;
 mod connections;
 mod errors;
 mod frames;
@@ -15,10 +16,12 @@ mod limits;
 mod live_plans;
 mod model;
 mod notifications;
+mod oracle;
 mod process;
 mod resume;
 mod routing;
 mod schema_changes;
+mod slow_readers;
 mod snapshots;
 mod statements;
 mod stream_tables;

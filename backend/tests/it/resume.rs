@@ -166,3 +166,38 @@ async fn a_table_made_anew_under_an_old_name_resets_who_resumes() {
     socket.follow(&mut live, seq).await;
     live.assert_equals(&root.rows("SELECT id FROM t").await);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i2_a_crowd_that_comes_back_at_once_is_told_what_each_of_it_has_missed() {
+    let server = TestServer::start().await;
+    let root = table(&server).await;
+    let queries = [
+        "SELECT * FROM t",
+        "SELECT id, kind FROM t WHERE n >= 10",
+        "SELECT kind, COUNT(*) AS c FROM t GROUP BY kind",
+        "SELECT id, n FROM t ORDER BY n DESC, id LIMIT 2",
+    ];
+    let mut crowd = Vec::new();
+    for n in 0..24 {
+        let sql = queries[n % queries.len()];
+        let mut socket = root.connect().await;
+        crowd.push((socket.subscribe("s", sql).await, sql));
+        // Everybody leaves at another point.
+        root.sql(&format!("INSERT INTO t VALUES ({}, 'c', {n})", 100 + n)).await;
+    }
+    let seq = writes(&root).await;
+    let mut sockets = Vec::new();
+    for _ in 0..crowd.len() {
+        sockets.push(root.connect().await);
+    }
+    for (socket, (rows, sql)) in sockets.iter_mut().zip(&crowd) {
+        socket.send_subscribe("s", sql, &[], json!({ "from": rows.seq() })).await;
+    }
+    for (socket, (rows, sql)) in sockets.iter_mut().zip(&mut crowd) {
+        let ack = socket.next_of("s").await;
+        assert_eq!(ack["resumed"], true, "{sql}: {ack}");
+        rows.resumed(&ack);
+        socket.follow(rows, seq).await;
+        rows.assert_equals(&root.rows(sql).await);
+    }
+}

@@ -276,6 +276,14 @@ impl Session {
     pub async fn connect(&self) -> Socket {
         Socket::connect(self.http.addr(), &self.access_token).await
     }
+
+    /// The same with little room for what is not read, so that a client which does not read is felt soon.
+    pub async fn connect_narrow(&self) -> Socket {
+        let addr = self.http.addr();
+        let mut socket = Socket::try_open_narrow(addr, Socket::request(addr, "")).await.expect("the upgrade is granted");
+        assert_eq!(socket.authenticate(&self.access_token).await["type"], "auth_success");
+        socket
+    }
 }
 
 fn last(mut results: Vec<SqlResult>) -> SqlResult {

@@ -114,7 +114,13 @@ fn from_plan(message: &str) -> SqlError {
     if lower.contains("unsupported") || lower.contains("not supported") || lower.contains("not implemented") {
         return SqlError::unsupported(plain(message));
     }
-    SqlError::invalid(plain(message))
+    types_differ(message).unwrap_or_else(|| SqlError::invalid(plain(message)))
+}
+
+/// A function whose arguments have no type in common. It is told when the function is planned, or when it is made to run.
+fn types_differ(message: &str) -> Option<SqlError> {
+    let name = between(message, "Function '", "'").filter(|_| message.contains("coercion failed"))?;
+    Some(SqlError::invalid(format!("the arguments of function {name} are of types that do not go together")))
 }
 
 /// Errors of libraries below the planner; of these only that for patterns speaks of the statement.
@@ -140,6 +146,9 @@ fn from_execution(message: &str) -> SqlError {
     let lower = message.to_ascii_lowercase();
     if lower.contains("placeholder") {
         return SqlError::new(ErrorCode::InvalidParameter, plain(message));
+    }
+    if let Some(differ) = types_differ(message) {
+        return differ;
     }
     if lower.contains("more than one row") {
         return SqlError::constraint("a subquery that stands for a value gives more than one row");

@@ -73,8 +73,18 @@ impl CatalogState {
         if table == **old {
             return Ok(None);
         }
-        self.revise(table, header, &built).map(Some)
+        let has_other_columns = slots(&table) != slots(old);
+        let mut revision = self.revise(table, header, &built)?;
+        if has_other_columns {
+            // Who comes back to a query of all columns would keep rows of another shape than those that are told.
+            revision.writes.new_tables.push(old.id);
+        }
+        Ok(Some(revision))
     }
+}
+
+fn slots(table: &TableDef) -> Vec<u16> {
+    table.columns.iter().map(|column| column.slot).collect()
 }
 
 impl TableDef {
