@@ -48,6 +48,9 @@ pub enum AuthError {
     /// What was decided could not be stored.
     #[error("the change could not be stored")]
     Commit(#[source] CommitError),
+    /// The disk takes no writes.
+    #[error("the server's storage takes no writes; try again later")]
+    Storage(#[source] CommitError),
     /// The first user could not be made.
     #[error("the user \"root\" could not be made")]
     Root(#[source] UserError),
@@ -63,7 +66,7 @@ impl AuthError {
             AuthError::TokenRevoked => ErrorCode::TokenRevoked,
             AuthError::RateLimited { .. } => ErrorCode::RateLimitExceeded,
             AuthError::PasswordLength => ErrorCode::ConstraintViolation,
-            AuthError::Unavailable => ErrorCode::Unavailable,
+            AuthError::Unavailable | AuthError::Storage(_) => ErrorCode::Unavailable,
             AuthError::Hash(_)
             | AuthError::HashingStopped(_)
             | AuthError::Sign(_)
@@ -78,9 +81,8 @@ impl From<CommitError> for AuthError {
     fn from(error: CommitError) -> Self {
         match error {
             CommitError::Closed => AuthError::Unavailable,
-            CommitError::Conflict | CommitError::UniqueViolation { .. } | CommitError::Storage(_) => {
-                AuthError::Commit(error)
-            }
+            CommitError::NotStored(_) | CommitError::Unsettled(_) => AuthError::Storage(error),
+            CommitError::Conflict | CommitError::UniqueViolation { .. } => AuthError::Commit(error),
         }
     }
 }

@@ -183,7 +183,8 @@ impl Expirer {
                 continue;
             };
             if let Err(error) = self.expire(&def, ttl).await
-                && !matches!(error, ExpiryError::Commit(CommitError::Closed))
+                // While the disk takes no writes the store says so once.
+                && !matches!(error, ExpiryError::Commit(CommitError::Closed | CommitError::NotStored(_)))
             {
                 tracing::warn!(table = %def.name, %error, "rows whose time is up were not deleted; it is tried again");
             }

@@ -12,6 +12,9 @@ const NO_ROOM: [&str; 3] = ["No space left on device", "Disk quota exceeded", "F
 /// What RocksDB says when it could not add to its log. Such a record is never whole: its end is missing.
 const NOT_ADDED: &str = "While appending to file";
 
+/// What we say while there is no database.
+const NOT_OPEN: &str = "the database is not open; it is tried again";
+
 /// What the database below reported. Its text may name paths and is for the log, not for clients.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{text}")]
@@ -20,8 +23,21 @@ pub struct StorageFault {
 }
 
 impl StorageFault {
-    pub(crate) fn new(text: impl Into<String>) -> StorageFault {
+    /// What was reported, as it was.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> StorageFault {
         StorageFault { text: text.into() }
+    }
+
+    /// Opening it again after a failure has not succeeded yet.
+    pub(crate) fn not_open() -> StorageFault {
+        StorageFault::new(NOT_OPEN)
+    }
+
+    /// Is the database closed, because it could not be opened again after a failure?
+    #[must_use]
+    pub fn is_not_open(&self) -> bool {
+        self.text == NOT_OPEN
     }
 
     /// Is there no more room where the data is?
@@ -33,6 +49,15 @@ impl StorageFault {
     /// Is it sure that nothing of what was to be written can be found later?
     pub(crate) fn left_nothing(&self) -> bool {
         self.text.contains(NOT_ADDED)
+    }
+}
+
+impl From<ReadError> for StorageFault {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Storage(fault) => fault,
+            corrupt @ ReadError::Corrupt { .. } => StorageFault::new(corrupt.to_string()),
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use lost::LostNumbers;
 pub(crate) use trail::{Touched, TrailEntry};
-pub(crate) use trim::Trimmer;
+pub(crate) use trim::{TrimError, Trimmer};
 
 /// Bytes that were ever written to the change log, as far as differences tell.
 #[derive(Debug, Default)]

@@ -7,6 +7,7 @@
 //! | `last_seq` | the last commit's SeqId, written with every group of commits |
 //! | `reserved` | in interval mode: no SeqId behind this one was ever told; a clean stop takes it away |
 //! | `lost` | SeqIds that may have been told and whose commits are gone |
+//! | `trial` | never there; deleted to see whether something can be written |
 //! | `floor/` table | the last change of the table that was trimmed from the history |
 //! | `trail/` SeqId | which part of the change log the history loses next (`history::trail`) |
 //!
@@ -26,6 +27,7 @@ pub(crate) const EPOCH: &[u8] = b"epoch";
 pub(crate) const LAST_SEQ: &[u8] = b"last_seq";
 pub(crate) const RESERVED: &[u8] = b"reserved";
 pub(crate) const LOST: &[u8] = b"lost";
+pub(crate) const TRIAL: &[u8] = b"trial";
 
 const FLOOR: &[u8] = b"floor/";
 const TRAIL: &[u8] = b"trail/";

@@ -17,7 +17,7 @@ pub(crate) fn refused(error: &CommitError) {
     let reason = match error {
         CommitError::Conflict => "conflict",
         CommitError::UniqueViolation { .. } => "unique",
-        CommitError::Storage(_) => "storage",
+        CommitError::NotStored(_) | CommitError::Unsettled(_) => "storage",
         CommitError::Closed => "closed",
     };
     metrics::counter!("kalamdb_store_refused_total", "reason" => reason).increment(1);
@@ -26,6 +26,16 @@ pub(crate) fn refused(error: &CommitError) {
 /// A group of commits could not be stored.
 pub(crate) fn storage_failed() {
     metrics::counter!("kalamdb_store_failed_groups_total").increment(1);
+}
+
+/// Does the store take no writes, because the disk does not?
+pub(crate) fn failing(is_failing: bool) {
+    metrics::gauge!("kalamdb_store_failing").set(if is_failing { 1.0 } else { 0.0 });
+}
+
+/// The database was opened again after a failure.
+pub(crate) fn reopened() {
+    metrics::counter!("kalamdb_store_reopened_total").increment(1);
 }
 
 /// In interval mode, everything was brought to the disk; it took so long.

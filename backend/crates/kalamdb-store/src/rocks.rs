@@ -5,6 +5,7 @@
 //! read and write them.
 
 mod opening;
+pub(crate) mod room;
 mod tuning;
 
 use std::ops::ControlFlow;

@@ -13,12 +13,12 @@ use rocksdb::{ColumnFamily, DBPinnableSlice, ReadOptions};
 use self_cell::self_cell;
 
 use crate::change_log;
-use crate::error::ReadError;
+use crate::error::{ReadError, StorageFault};
 use crate::history::LostNumbers;
 use crate::key::layout::{self, ByteRange};
 use crate::key::{KeyRange, RowKey, Scope};
 use crate::meta;
-use crate::rocks::{Pinned, Rocks, Visit};
+use crate::rocks::{Families, Pinned, Rocks, Visit};
 use crate::row_codec;
 use crate::write_set::{Change, StoredRow};
 
@@ -38,31 +38,45 @@ self_cell!(
     }
 );
 
+/// Which of the column families.
+type Find = for<'a> fn(&Families<'a>) -> &'a ColumnFamily;
+
 /// All rows exactly as of one commit; cheap to clone.
 #[derive(Clone)]
 pub struct Snapshot(Arc<Stand>);
 
 struct Stand {
     seq: SeqId,
-    view: View,
+    /// There is none while the database cannot be opened again after a failure.
+    view: Option<View>,
     lost: Arc<LostNumbers>,
 }
 
 impl Snapshot {
     /// The state as it is now. The caller knows that `seq` is its last commit.
     pub(crate) fn take(rocks: &Arc<Rocks>, seq: SeqId, lost: &Arc<LostNumbers>) -> Snapshot {
-        Snapshot(Arc::new(Stand { seq, view: pin(rocks), lost: Arc::clone(lost) }))
+        Snapshot(Arc::new(Stand { seq, view: Some(pin(rocks)), lost: Arc::clone(lost) }))
+    }
+
+    /// The state at `seq`, of a database that is not open: whatever is read of it is an error.
+    pub(crate) fn unreadable(seq: SeqId, lost: &Arc<LostNumbers>) -> Snapshot {
+        Snapshot(Arc::new(Stand { seq, view: None, lost: Arc::clone(lost) }))
     }
 
     /// The state as it is now, which says itself where it stands.
     pub(crate) fn take_unnamed(rocks: &Arc<Rocks>, lost: &Arc<LostNumbers>) -> Result<Snapshot, ReadError> {
-        let mut stand = Stand { seq: SeqId::ZERO, view: pin(rocks), lost: Arc::clone(lost) };
-        let seq = match stand.point(rocks.families().meta, meta::LAST_SEQ)? {
+        let mut stand = Stand { seq: SeqId::ZERO, view: Some(pin(rocks)), lost: Arc::clone(lost) };
+        let seq = match stand.point(|families| families.meta, meta::LAST_SEQ)? {
             Some(bytes) => meta::decode_seq(&bytes)?,
             None => SeqId::ZERO,
         };
         stand.seq = seq;
         Ok(Snapshot(Arc::new(stand)))
+    }
+
+    /// Does nobody else have it?
+    pub(crate) fn is_sole(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
     }
 
     /// The commit it stands at.
@@ -76,8 +90,7 @@ impl Snapshot {
     /// # Errors
     /// [`ReadError`] when the row cannot be read.
     pub fn get(&self, table: TableId, scope: &Scope, key: &RowKey) -> Result<Option<StoredRow>, ReadError> {
-        let rows = self.0.rocks().families().rows;
-        let Some(bytes) = self.0.point(rows, &layout::row_key(table, scope, key))? else {
+        let Some(bytes) = self.0.point(|families| families.rows, &layout::row_key(table, scope, key))? else {
             return Ok(None);
         };
         let (seq, row) = row_codec::decode_stored(&bytes)?;
@@ -96,7 +109,7 @@ impl Snapshot {
         visit: &mut dyn FnMut(StoredRow) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
         let prefix = layout::table_prefix(table, scope);
-        self.0.scan(self.0.rocks().families().rows, layout::within(&prefix, range), &mut |key, value| {
+        self.0.scan(|families| families.rows, layout::within(&prefix, range), &mut |key, value| {
             let key = key.get(prefix.len()..).unwrap_or_default();
             Ok(visit(stored_row(key, value)?))
         })
@@ -112,7 +125,7 @@ impl Snapshot {
         visit: &mut dyn FnMut(Scope, StoredRow) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
         let mut current: Option<(Vec<u8>, Scope)> = None;
-        self.0.scan(self.0.rocks().families().rows, layout::whole(table.0), &mut |key, value| {
+        self.0.scan(|families| families.rows, layout::whole(table.0), &mut |key, value| {
             // No prefix begins another, so one look tells whether the scope is still the same.
             if let Some((prefix, scope)) = &current
                 && let Some(key) = key.strip_prefix(prefix.as_slice())
@@ -139,7 +152,7 @@ impl Snapshot {
         visit: &mut dyn FnMut(RowKey) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
         let prefix = layout::index_prefix(index, scope);
-        self.0.scan(self.0.rocks().families().index, layout::within(&prefix, range), &mut |_, row_key| {
+        self.0.scan(|families| families.index, layout::within(&prefix, range), &mut |_, row_key| {
             Ok(visit(RowKey(row_key.into())))
         })
     }
@@ -159,7 +172,7 @@ impl Snapshot {
     ) -> Result<(), ReadError> {
         let prefix = layout::table_prefix(table, scope);
         let range = KeyRange { start: Bound::Excluded(after.0.to_be_bytes().to_vec()), end: Bound::Unbounded };
-        self.0.scan(self.0.rocks().families().changes, layout::within(&prefix, &range), &mut |key, value| {
+        self.0.scan(|families| families.changes, layout::within(&prefix, &range), &mut |key, value| {
             Ok(visit(change_log::decode(table, scope, key, value)?))
         })
     }
@@ -175,7 +188,7 @@ impl Snapshot {
         if from > self.0.seq || self.0.lost.contains(from) {
             return Ok(false);
         }
-        match self.0.point(self.0.rocks().families().meta, &meta::floor_key(table))? {
+        match self.0.point(|families| families.meta, &meta::floor_key(table))? {
             Some(bytes) => Ok(from >= meta::decode_seq(&bytes)?),
             None => Ok(true),
         }
@@ -189,18 +202,22 @@ impl fmt::Debug for Snapshot {
 }
 
 impl Stand {
-    fn rocks(&self) -> &Rocks {
-        self.view.borrow_owner()
+    fn view(&self) -> Result<&View, ReadError> {
+        self.view.as_ref().ok_or_else(|| ReadError::Storage(StorageFault::not_open()))
     }
 
-    fn point(&self, family: &ColumnFamily, key: &[u8]) -> Result<Option<DBPinnableSlice<'_>>, rocksdb::Error> {
-        self.rocks().db().get_pinned_cf_opt(family, key, &self.view.borrow_dependent().point)
+    fn point(&self, family: Find, key: &[u8]) -> Result<Option<DBPinnableSlice<'_>>, ReadError> {
+        let view = self.view()?;
+        let rocks = view.borrow_owner();
+        Ok(rocks.db().get_pinned_cf_opt(family(rocks.families()), key, &view.borrow_dependent().point)?)
     }
 
-    fn scan(&self, family: &ColumnFamily, range: ByteRange, visit: &mut Visit<'_>) -> Result<(), ReadError> {
+    fn scan(&self, family: Find, range: ByteRange, visit: &mut Visit<'_>) -> Result<(), ReadError> {
+        let view = self.view()?;
+        let rocks = view.borrow_owner();
         let mut read = ReadOptions::default();
-        read.set_snapshot(&self.view.borrow_dependent().pinned);
-        self.rocks().scan(family, range, read, visit)
+        read.set_snapshot(&view.borrow_dependent().pinned);
+        rocks.scan(family(rocks.families()), range, read, visit)
     }
 }
 

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use rocksdb::{ReadOptions, WriteBatch};
 use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use self::shared::Shared;
+pub(crate) use self::shared::{Reopening, Shared};
 use crate::clock::Clock;
 use crate::committer::{Committer, Message, Numbers};
 use crate::error::{OpenError, ReadError, WriteError};
@@ -56,10 +56,10 @@ impl Store {
         let rocks = Arc::new(Rocks::open(&options)?);
         let epoch = meta::read_number(&rocks, meta::EPOCH)?.ok_or_else(|| meta::damaged(meta::EPOCH))?;
         let (numbers, lost) = Numbers::open(&rocks, options.durability)?;
-        let shared = Arc::new(Shared::new(rocks, &options, numbers.last(), lost)?);
-        let trimmer = Trimmer::new(Arc::clone(&shared.rocks), &options, Arc::clone(&shared.logged));
-        let upkeep = Upkeep::new(Arc::clone(&shared), trimmer);
-        let (committer, sender) = Committer::new(Arc::clone(&shared), numbers, &options);
+        let shared = Arc::new(Shared::new(rocks, options, numbers.last(), lost)?);
+        let (committer, sender) = Committer::new(Arc::clone(&shared), numbers);
+        let trimmer = Trimmer::new(shared.options(), Arc::clone(&shared.logged));
+        let upkeep = Upkeep::new(Arc::clone(&shared), trimmer, sender.downgrade());
         let store = Store(Arc::new(Inner { shared, committer: sender, epoch, threads: Mutex::default() }));
         // The threads hold no handle: it is dropping the last one that ends them.
         store.0.start("committer", move || committer.run())?;
@@ -121,7 +121,7 @@ impl Store {
     /// # Errors
     /// [`ReadError`] when it cannot be read.
     pub fn get_record(&self, space: RecordSpace, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        let rocks = &self.0.shared.rocks;
+        let rocks = self.0.shared.rocks()?;
         Ok(rocks.get(rocks.families().records(space), key)?.map(|value| value.to_vec()))
     }
 
@@ -130,7 +130,7 @@ impl Store {
     /// # Errors
     /// [`ReadError`] when they cannot be read.
     pub fn scan_records(&self, space: RecordSpace, prefix: &[u8]) -> Result<Vec<Record>, ReadError> {
-        let rocks = &self.0.shared.rocks;
+        let rocks = self.0.shared.rocks()?;
         let mut found = Vec::new();
         let (family, range) = (rocks.families().records(space), layout::beginning_with(prefix));
         rocks.scan(family, range, ReadOptions::default(), &mut |key, value| {
@@ -145,10 +145,7 @@ impl Store {
     /// # Errors
     /// [`WriteError`] when it cannot be stored.
     pub fn put_record(&self, space: RecordSpace, key: &[u8], value: &[u8]) -> Result<(), WriteError> {
-        let rocks = &self.0.shared.rocks;
-        let mut batch = WriteBatch::default();
-        batch.put_cf(rocks.families().records(space), key, value);
-        Ok(rocks.write(batch, false)?)
+        self.write_records(space, [(key.to_vec(), Some(value.to_vec()))])
     }
 
     /// Deletes a record outside of any commit, as [`Store::put_record`] writes one.
@@ -156,10 +153,7 @@ impl Store {
     /// # Errors
     /// [`WriteError`] when it cannot be stored.
     pub fn delete_record(&self, space: RecordSpace, key: &[u8]) -> Result<(), WriteError> {
-        let rocks = &self.0.shared.rocks;
-        let mut batch = WriteBatch::default();
-        batch.delete_cf(rocks.families().records(space), key);
-        Ok(rocks.write(batch, false)?)
+        self.write_records(space, [(key.to_vec(), None)])
     }
 
     /// Writes (`Some`) and deletes (`None`) records in this order, all or none, as [`Store::put_record`] writes one.
@@ -171,7 +165,8 @@ impl Store {
         space: RecordSpace,
         writes: impl IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>,
     ) -> Result<(), WriteError> {
-        let rocks = &self.0.shared.rocks;
+        let shared = &self.0.shared;
+        let rocks = shared.rocks()?;
         let family = rocks.families().records(space);
         let mut batch = WriteBatch::default();
         for (key, value) in writes {
@@ -180,7 +175,7 @@ impl Store {
                 None => batch.delete_cf(family, key),
             }
         }
-        Ok(rocks.write(batch, false)?)
+        Ok(rocks.write(batch, false).inspect_err(|fault| shared.fails(fault))?)
     }
 
     /// Commits what waits, ends the threads and lets the listener go; when it returns everything is
@@ -225,7 +220,8 @@ impl Inner {
             }
         }
         self.shared.set_listener(None);
-        if let Err(error) = Numbers::close(&self.shared.rocks) {
+        let closed = self.shared.rocks().and_then(|rocks| Numbers::close(&rocks));
+        if let Err(error) = closed {
             tracing::error!(%error, "the store could not be closed cleanly");
         }
     }

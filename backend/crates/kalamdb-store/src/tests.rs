@@ -73,8 +73,8 @@ pub(crate) fn image_of(dir: &Path) -> TempDir {
 }
 
 /// The database below a store.
-pub(crate) fn rocks(store: &Store) -> &Rocks {
-    &store.shared().rocks
+pub(crate) fn rocks(store: &Store) -> Arc<Rocks> {
+    store.shared().rocks().unwrap()
 }
 
 /// Options for small data.

@@ -2,12 +2,16 @@
 //!
 //! In interval mode it brings what was written to the disk, as often as the options say. Every
 //! second it trims the history, in small steps with the syncs kept up in between. It ends within
-//! one step of the store's closing.
+//! one step of the store's closing. While the disk fails it does nothing but remind the committer.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::history::Trimmer;
+use tokio::sync::mpsc;
+
+use crate::committer::Message;
+use crate::error::{ReadError, WriteError};
+use crate::history::{TrimError, Trimmer};
 use crate::metrics;
 use crate::options::Durability;
 use crate::store::Shared;
@@ -21,16 +25,18 @@ pub(crate) struct Upkeep {
     sync_every: Option<Duration>,
     next_sync: Instant,
     next_trim: Instant,
+    committer: mpsc::WeakSender<Message>,
 }
 
 impl Upkeep {
-    pub(crate) fn new(shared: Arc<Shared>, trimmer: Trimmer) -> Upkeep {
+    pub(crate) fn new(shared: Arc<Shared>, trimmer: Trimmer, committer: mpsc::WeakSender<Message>) -> Upkeep {
         let sync_every = match shared.durability {
             Durability::Sync => None,
             Durability::Interval { millis } => Some(Duration::from_millis(millis.max(1))),
         };
         let now = Instant::now();
-        Upkeep { shared, trimmer, sync_every, next_sync: now, next_trim: now }
+        let next_sync = sync_every.map_or(now, |every| deadline(now, every));
+        Upkeep { shared, trimmer, sync_every, next_sync, next_trim: now, committer }
     }
 
     /// Works until the store closes.
@@ -51,11 +57,11 @@ impl Upkeep {
             return;
         };
         if self.shared.take_unsynced() {
-            match self.shared.rocks.sync() {
+            match self.shared.rocks().and_then(|rocks| rocks.sync()) {
                 Ok(()) => metrics::synced(now.elapsed()),
-                Err(error) => {
+                Err(fault) => {
                     self.shared.has_unsynced();
-                    tracing::error!(%error, "commits could not be synced");
+                    self.shared.fails(&fault);
                 }
             }
         }
@@ -68,16 +74,28 @@ impl Upkeep {
             return;
         }
         self.next_trim = deadline(now, TRIM_EVERY);
+        if self.shared.failing().is_some() {
+            // Nobody may be writing: the committer is reminded to look whether the disk works again.
+            if let Some(committer) = self.committer.upgrade() {
+                let _full = committer.try_send(Message::Wake);
+            }
+            return;
+        }
         let mut changes = 0_usize;
         loop {
-            match self.trimmer.step() {
+            let rocks = self.shared.rocks().map_err(ReadError::from);
+            match rocks.map_err(TrimError::from).and_then(|rocks| self.trimmer.step(&rocks)) {
                 Ok(step) => {
                     changes = changes.saturating_add(step.changes);
                     if !step.more || self.shared.is_closing() {
                         break;
                     }
                 }
-                Err(error) => {
+                Err(TrimError::Write(WriteError::Storage(fault))) => {
+                    self.shared.fails(&fault);
+                    break;
+                }
+                Err(TrimError::Read(error)) => {
                     tracing::error!(%error, "the history could not be trimmed");
                     break;
                 }

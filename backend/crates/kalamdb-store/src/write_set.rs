@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use kalamdb_commons::{IndexId, Row, SeqId, TableId, Value};
 
+use crate::error::StorageFault;
 use crate::key::{RowKey, Scope};
 
 /// One commit to be.
@@ -158,7 +159,7 @@ pub struct Committed {
     pub last: SeqId,
 }
 
-/// Why a write set did not become a commit. Nothing of it was written.
+/// Why a write set did not become a commit. Unless it says otherwise, nothing of it was written.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CommitError {
     /// Something it touches has changed since; the statement may be tried again on a new snapshot.
@@ -170,9 +171,13 @@ pub enum CommitError {
         /// The index.
         index: IndexId,
     },
-    /// The disk did not take it (full, or failing).
+    /// The disk did not take it (full, or failing), and nothing of it was written.
     #[error("the write could not be stored: {0}")]
-    Storage(String),
+    NotStored(StorageFault),
+    /// The disk failed while it was written. It is there wholly or not at all; which of the two shows
+    /// when the disk works again, and then it is told like any commit.
+    #[error("it is not known whether the write was stored: {0}")]
+    Unsettled(StorageFault),
     /// The store is shutting down.
     #[error("the store is shutting down")]
     Closed,

@@ -57,7 +57,7 @@ impl EngineParts {
     /// asked for it goes away: otherwise a catalog change could overtake rows of the old shape.
     ///
     /// # Errors
-    /// [`CommitError`]; nothing was written then.
+    /// [`CommitError`]; unless it says otherwise nothing was written.
     pub async fn commit(&self, writes: WriteSet, gate: &RowGate) -> Result<Committed, CommitError> {
         let (store, gate) = (self.store.clone(), gate.clone());
         let commit = tokio::spawn(async move {

@@ -22,6 +22,7 @@ use super::session::Facts;
 use crate::context::Caller;
 use crate::engine::{Engine, PlannedLive};
 use crate::error::SqlError;
+use crate::sql::error_map;
 
 /// One connection, owned by its socket's reading task. Dropping it closes the connection.
 #[derive(Debug)]
@@ -144,7 +145,7 @@ impl Connection {
         };
         let facts = Arc::new(Facts::new(record));
         if !reserved.save(&inner.records, &facts).await {
-            return Err(SqlError::internal("the record of a live query could not be stored"));
+            return Err(error_map::shutting_down());
         }
         reserved.activate(facts.clone());
         let new = NewSubscription { peer: self.peer.clone(), facts, plan: planned.plan, options, tables: Vec::new() };

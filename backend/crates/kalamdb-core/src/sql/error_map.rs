@@ -218,15 +218,40 @@ pub fn from_commit(error: &CommitError, catalog: &CatalogState) -> SqlError {
                 None => SqlError::constraint("duplicate value in a unique index"),
             }
         }
-        CommitError::Storage(cause) => SqlError::internal(cause),
+        CommitError::NotStored(_) | CommitError::Unsettled(_) => from_storage(error),
         CommitError::Closed => shutting_down(),
     }
+}
+
+/// The disk did not take a write set. What the system said is in the store's log, with paths in it.
+#[must_use]
+pub fn from_storage(error: &CommitError) -> SqlError {
+    let message = match error {
+        CommitError::NotStored(fault) if fault.is_full() => {
+            "the server's disk is full; nothing was changed, and reading goes on"
+        }
+        CommitError::Unsettled(_) => {
+            "the server's storage failed while this was written; it is not known whether it was: \
+             it is there wholly or not at all, read before trying again"
+        }
+        CommitError::NotStored(_)
+        | CommitError::Conflict
+        | CommitError::UniqueViolation { .. }
+        | CommitError::Closed => "the server's storage takes no writes; nothing was changed, and reading goes on",
+    };
+    SqlError::new(ErrorCode::Unavailable, message)
 }
 
 /// The store could not be read.
 #[must_use]
 pub fn from_read(error: &ReadError) -> SqlError {
-    SqlError::internal(error)
+    match error {
+        ReadError::Storage(fault) if fault.is_not_open() => SqlError::new(
+            ErrorCode::Unavailable,
+            "the server's storage failed; nothing can be read until it works again",
+        ),
+        ReadError::Storage(_) | ReadError::Corrupt { .. } => SqlError::internal(error),
+    }
 }
 
 /// What the catalog's builders refuse.

@@ -26,6 +26,7 @@ use crate::engine::parts::{EngineParts, RowGate};
 use crate::error::SqlError;
 use crate::metrics;
 use crate::sql::dml::{self, Returned};
+use crate::sql::error_map;
 use crate::sql::query;
 use crate::sql::statement::Statement;
 
@@ -194,7 +195,7 @@ fn commit_error(ctx: &StatementContext, error: CommitError) -> SqlError {
         CommitError::Closed => SqlError::new(ErrorCode::Unavailable, "the server is shutting down"),
         // Both are met above; a conflict that comes here is one all the same.
         CommitError::Conflict => SqlError::new(ErrorCode::Conflict, "a row changed while the statement ran"),
-        CommitError::Storage(cause) => SqlError::internal(cause),
+        CommitError::NotStored(_) | CommitError::Unsettled(_) => error_map::from_storage(&error),
     }
 }
 

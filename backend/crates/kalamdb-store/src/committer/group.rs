@@ -8,14 +8,12 @@ use rocksdb::WriteBatch;
 use super::Answer;
 use super::overlay::{Accepted, Overlay, Refusal};
 use crate::change_log;
-use crate::error::StorageFault;
 use crate::history::Touched;
 use crate::key::layout;
 use crate::meta;
 use crate::metrics;
 use crate::rocks::Rocks;
 use crate::row_codec;
-use crate::store::Listener;
 use crate::write_set::{Change, Commit, CommitError, Committed, RecordWrite, RowWrite, WriteSet};
 
 /// A group in the making, then waiting for its answers.
@@ -27,9 +25,30 @@ pub(super) struct Group<'a> {
     batch: WriteBatch,
     touched: Touched,
     commits: Vec<Arc<Commit>>,
-    answers: Vec<(Answer, Result<Committed, CommitError>)>,
+    answers: Answers,
     /// Encoded rows pass through here.
     scratch: Vec<u8>,
+}
+
+/// The writers that wait for a group, and what they are told if it is stored.
+#[derive(Debug, Default)]
+pub(super) struct Answers(Vec<(Answer, Result<Committed, CommitError>)>);
+
+impl Answers {
+    /// The group is stored.
+    pub(super) fn send(self) {
+        for (answer, result) in self.0 {
+            // A writer that has gone away does not want to know.
+            let _gone = answer.send(result);
+        }
+    }
+
+    /// The group is not, or it is not known: whoever was refused because of another of its sets is told the same.
+    pub(super) fn fail(self, error: &CommitError) {
+        for (answer, _) in self.0 {
+            let _gone = answer.send(Err(error.clone()));
+        }
+    }
 }
 
 impl<'a> Group<'a> {
@@ -43,7 +62,7 @@ impl<'a> Group<'a> {
             batch: WriteBatch::default(),
             touched: Touched::default(),
             commits: Vec::new(),
-            answers: Vec::new(),
+            answers: Answers::default(),
             scratch: Vec::new(),
         }
     }
@@ -54,12 +73,12 @@ impl<'a> Group<'a> {
         match self.overlay.check(&set) {
             Ok(accepted) => {
                 let committed = self.add(set, accepted);
-                self.answers.push((answer, Ok(committed)));
+                self.answers.0.push((answer, Ok(committed)));
             }
             Err(Refusal { error, within_group }) => {
                 metrics::refused(&error);
                 if within_group {
-                    self.answers.push((answer, Err(error)));
+                    self.answers.0.push((answer, Err(error)));
                 } else {
                     let _gone = answer.send(Err(error));
                 }
@@ -89,24 +108,9 @@ impl<'a> Group<'a> {
         (batch, logged)
     }
 
-    /// Tells the listener of each commit.
-    pub(super) fn tell(&self, listener: &Listener) {
-        self.commits.iter().for_each(|commit| listener(commit));
-    }
-
-    /// Nothing of the group was stored.
-    pub(super) fn fail(&mut self, error: &StorageFault) {
-        for (_, answer) in &mut self.answers {
-            *answer = Err(CommitError::Storage(error.to_string()));
-        }
-    }
-
-    /// Answers every writer that still waits.
-    pub(super) fn answer(self) {
-        for (answer, result) in self.answers {
-            // A writer that has gone away does not want to know.
-            let _gone = answer.send(result);
-        }
+    /// Its commits in order, and what is to be answered once they are told.
+    pub(super) fn end(self) -> (Vec<Arc<Commit>>, Answers) {
+        (self.commits, self.answers)
     }
 
     fn add(&mut self, set: WriteSet, accepted: Accepted) -> Committed {

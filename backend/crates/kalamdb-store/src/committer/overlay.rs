@@ -197,7 +197,7 @@ impl Accepted {
 
 impl From<ReadError> for Refusal {
     fn from(error: ReadError) -> Self {
-        Refusal { error: CommitError::Storage(error.to_string()), within_group: false }
+        Refusal { error: CommitError::NotStored(error.into()), within_group: false }
     }
 }
 

@@ -14,7 +14,7 @@ const HOUR_SECS: u64 = 3_600;
 /// Trims what is due by these options: the stores of these tests keep more, so their own threads find nothing to do.
 fn trim(fixture: &Fixture, max_bytes: u64) {
     let mut trimmer = trimmer(fixture, max_bytes);
-    while trimmer.step().unwrap().more {}
+    while trimmer.step(&fixture.store.shared().rocks().unwrap()).unwrap().more {}
     assert!(trimmer.kept_bytes() <= max_bytes);
     fixture.store.shared().refresh().unwrap();
 }
@@ -24,7 +24,7 @@ fn trimmer(fixture: &Fixture, max_bytes: u64) -> Trimmer {
     options.history_max_age_secs = HOUR_SECS;
     options.history_max_bytes = max_bytes;
     let shared = fixture.store.shared();
-    Trimmer::new(Arc::clone(&shared.rocks), &options, Arc::clone(&shared.logged))
+    Trimmer::new(&options, Arc::clone(&shared.logged))
 }
 
 fn insert_into(table: TableId, scope: &Scope, n: i64) -> RowWrite {
@@ -38,7 +38,7 @@ fn reached(snapshot: &Snapshot, table: TableId) -> Vec<u64> {
 
 /// Keys of everything in the change log, and entries of the trail.
 fn log_size(store: &Store) -> (usize, usize) {
-    let rocks = &store.shared().rocks;
+    let rocks = store.shared().rocks().unwrap();
     let count = |family, range| {
         let mut count = 0;
         let visit = &mut |_: &[u8], _: &[u8]| {
@@ -112,7 +112,7 @@ fn a_reader_on_an_older_snapshot_is_not_disturbed_by_trimming() {
     let before = fixture.store.snapshot();
     fixture.clock.advance_secs(2 * HOUR_SECS as i64);
     trim(&fixture, u64::MAX);
-    let rocks = &fixture.store.shared().rocks;
+    let rocks = fixture.store.shared().rocks().unwrap();
     rocks.db().flush_cf(rocks.families().changes).unwrap();
     rocks.db().compact_range_cf(rocks.families().changes, None::<&[u8]>, None::<&[u8]>);
     assert_eq!(reached(&before, TABLE), [0, 1, 2, 3, 4, 5]);
@@ -134,7 +134,7 @@ fn i2_at_every_step_of_trimming_what_is_reached_is_complete() {
     let mut steps = 0;
     let mut floor = 0;
     loop {
-        let more = trimmer.step().unwrap().more;
+        let more = trimmer.step(&fixture.store.shared().rocks().unwrap()).unwrap().more;
         fixture.store.shared().refresh().unwrap();
         let snapshot = fixture.store.snapshot();
         let first = (floor..=last.0).find(|from| snapshot.history_reaches(TABLE, SeqId(*from)).unwrap()).unwrap();
@@ -176,7 +176,7 @@ fn trimming_goes_on_after_reopening() {
     drop(store);
     let store = Store::open(options(dir.path(), &clock)).unwrap();
     assert_eq!(store.shared().logged.get(), logged);
-    let newest = TrailEntry::newest(&store.shared().rocks).unwrap().unwrap();
+    let newest = TrailEntry::newest(&store.shared().rocks().unwrap()).unwrap().unwrap();
     assert_eq!((newest.last, newest.logged_after()), (SeqId(10), logged));
     let fixture = Fixture { store, dir, clock };
     trim(&fixture, logged / 10 * 3);

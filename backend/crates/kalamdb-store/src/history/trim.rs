@@ -43,7 +43,6 @@ pub(crate) struct Trimmed {
 
 /// Trims the history; there is one per store.
 pub(crate) struct Trimmer {
-    rocks: Arc<Rocks>,
     clock: Arc<dyn Clock>,
     logged: Arc<LoggedBytes>,
     max_age_micros: u64,
@@ -68,10 +67,9 @@ struct Step {
 }
 
 impl Trimmer {
-    pub(crate) fn new(rocks: Arc<Rocks>, options: &StoreOptions, logged: Arc<LoggedBytes>) -> Trimmer {
+    pub(crate) fn new(options: &StoreOptions, logged: Arc<LoggedBytes>) -> Trimmer {
         let logged_before = logged.get();
         Trimmer {
-            rocks,
             clock: Arc::clone(&options.clock),
             logged,
             max_age_micros: options.history_max_age_secs.saturating_mul(MICROS_PER_SEC),
@@ -88,20 +86,20 @@ impl Trimmer {
     }
 
     /// Trims the oldest of what is too old or too much.
-    pub(crate) fn step(&mut self) -> Result<Trimmed, TrimError> {
+    pub(crate) fn step(&mut self, rocks: &Rocks) -> Result<Trimmed, TrimError> {
         let now = self.clock.now_micros();
         let logged = self.logged.get();
         let mut step = Step { gone: self.gone, gone_within: self.gone_within, ..Step::default() };
         let mut more = false;
         let mut logged_before = logged;
         let trail = meta::trail_behind(self.gone);
-        self.rocks.scan(self.rocks.families().meta, trail, ReadOptions::default(), &mut |key, value| {
+        rocks.scan(rocks.families().meta, trail, ReadOptions::default(), &mut |key, value| {
             let entry = TrailEntry::decode(key, value)?;
             logged_before = entry.logged_before;
             if !self.is_due(&entry, now, logged) {
                 return Ok(ControlFlow::Break(()));
             }
-            more = !step.delete(&self.rocks, &entry)?;
+            more = !step.delete(rocks, &entry)?;
             if more {
                 return Ok(ControlFlow::Break(()));
             }
@@ -112,8 +110,8 @@ impl Trimmer {
         if step.changes == 0 && step.entries == 0 {
             return Ok(Trimmed { changes: 0, more: false });
         }
-        step.raise_floors(&self.rocks)?;
-        self.rocks.write(step.batch, false).map_err(WriteError::from)?;
+        step.raise_floors(rocks)?;
+        rocks.write(step.batch, false).map_err(WriteError::from)?;
         (self.gone, self.gone_within) = (step.gone, step.gone_within);
         Ok(Trimmed { changes: step.changes, more })
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 use rocksdb::{ColumnFamily, DB, DEFAULT_COLUMN_FAMILY_NAME, IteratorMode, Options, WriteBatch};
 
 use super::tuning::{self, FAMILIES, META};
-use super::{Db, Families, OpenDb, Rocks};
+use super::{Db, Families, OpenDb, Rocks, room};
 use crate::error::OpenError;
 use crate::meta;
 use crate::options::StoreOptions;
@@ -21,6 +21,7 @@ pub(super) fn open(options: &StoreOptions) -> Result<Rocks, OpenError> {
     make_directory(dir).map_err(|source| OpenError::Directory { dir: dir.to_path_buf(), source })?;
     if dir.join(CURRENT).exists() {
         look_at(dir)?;
+        room::clear(dir);
     }
     let database = tuning::database(options);
     let db = Db::open_cf_descriptors(&database, dir, tuning::families(options)).map_err(|error| locked(dir, error))?;

@@ -2,38 +2,62 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use kalamdb_commons::SeqId;
 use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::clock::Clock;
-use crate::error::ReadError;
+use crate::error::{OpenError, ReadError, StorageFault};
 use crate::history::{LoggedBytes, LostNumbers, TrailEntry};
+use crate::metrics;
 use crate::options::{Durability, StoreOptions};
 use crate::rocks::Rocks;
 use crate::snapshot::Snapshot;
 use crate::store::Listener;
 
+/// Time between two looks at whether all readers have let go of the database.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+
 /// The state of an open store.
 pub(crate) struct Shared {
-    pub(crate) rocks: Arc<Rocks>,
+    options: StoreOptions,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) durability: Durability,
     pub(crate) logged: Arc<LoggedBytes>,
     lost: Arc<LostNumbers>,
-    /// The state as of the last commit. Everybody shares it, so taking a snapshot asks RocksDB for nothing.
-    current: RwLock<Snapshot>,
+    base: RwLock<Base>,
+    /// Why nothing is written at the moment.
+    failing: Mutex<Option<StorageFault>>,
     listener: Mutex<Option<Listener>>,
     unsynced: AtomicBool,
     closing: Mutex<bool>,
     closes: Condvar,
 }
 
+/// What everything is read from.
+struct Base {
+    /// There is none while it cannot be opened again after a failure.
+    rocks: Option<Arc<Rocks>>,
+    /// The state as of the last commit. Everybody shares it, so taking a snapshot asks RocksDB for nothing.
+    current: Snapshot,
+}
+
+/// What became of opening the database again.
+pub(crate) enum Reopening {
+    /// It is open.
+    Done,
+    /// Somebody was still reading; it is open as it was.
+    InUse,
+    /// It is closed, and could not be opened.
+    Failed(OpenError),
+}
+
 impl Shared {
     pub(crate) fn new(
         rocks: Arc<Rocks>,
-        options: &StoreOptions,
+        options: StoreOptions,
         last: SeqId,
         lost: LostNumbers,
     ) -> Result<Shared, ReadError> {
@@ -43,10 +67,11 @@ impl Shared {
         Ok(Shared {
             clock: Arc::clone(&options.clock),
             durability: options.durability,
+            options,
             logged: Arc::new(logged),
-            current: RwLock::new(Snapshot::take(&rocks, last, &lost)),
+            base: RwLock::new(Base { current: Snapshot::take(&rocks, last, &lost), rocks: Some(rocks) }),
             lost,
-            rocks,
+            failing: Mutex::new(None),
             listener: Mutex::new(None),
             unsynced: AtomicBool::new(false),
             closing: Mutex::new(false),
@@ -54,18 +79,23 @@ impl Shared {
         })
     }
 
+    /// The database. Not to be kept: while anybody has it, it cannot be opened again after a failure.
+    pub(crate) fn rocks(&self) -> Result<Arc<Rocks>, StorageFault> {
+        self.base.read().rocks.clone().ok_or_else(StorageFault::not_open)
+    }
+
     pub(crate) fn snapshot(&self) -> Snapshot {
-        self.current.read().clone()
+        self.base.read().current.clone()
     }
 
     pub(crate) fn last_seq(&self) -> SeqId {
-        self.current.read().seq()
+        self.base.read().current.seq()
     }
 
     /// Shows the state as of the commit `last` from now on. Only the committer knows that it is so.
-    pub(crate) fn publish(&self, last: SeqId) {
-        let snapshot = Snapshot::take(&self.rocks, last, &self.lost);
-        let before = std::mem::replace(&mut *self.current.write(), snapshot);
+    pub(crate) fn publish(&self, rocks: &Arc<Rocks>, last: SeqId) {
+        let snapshot = Snapshot::take(rocks, last, &self.lost);
+        let before = std::mem::replace(&mut self.base.write().current, snapshot);
         // Neither taking nor letting go of a snapshot is waited for by those who ask for one.
         drop(before);
     }
@@ -73,12 +103,76 @@ impl Shared {
     /// Shows what has changed without a commit: the history may be shorter.
     pub(crate) fn refresh(&self) -> Result<(), ReadError> {
         // Locked first, or a commit's snapshot could be replaced by one that was taken before it.
-        let mut current = self.current.write();
-        let refreshed = Snapshot::take_unnamed(&self.rocks, &self.lost)?;
-        let before = std::mem::replace(&mut *current, refreshed);
-        drop(current);
+        let mut base = self.base.write();
+        let Some(rocks) = &base.rocks else { return Ok(()) };
+        let refreshed = Snapshot::take_unnamed(rocks, &self.lost)?;
+        if refreshed.seq() != base.current.seq() {
+            // A commit is about to be shown by the committer, or has failed and nobody may know of it yet.
+            return Ok(());
+        }
+        let before = std::mem::replace(&mut base.current, refreshed);
+        drop(base);
         drop(before);
         Ok(())
+    }
+
+    /// Closes the database and opens it again, which is how RocksDB gets over what it holds for a grave
+    /// error. Whoever begins to read meanwhile waits; those who are reading are waited for until `patience`
+    /// is over, and `meanwhile` is called.
+    pub(crate) fn reopen(&self, patience: Duration, meanwhile: &mut dyn FnMut()) -> Reopening {
+        let mut base = self.base.write();
+        if let Some(rocks) = &base.rocks {
+            let begun = Instant::now();
+            // One is ours, the other the current snapshot's.
+            while !base.current.is_sole() || Arc::strong_count(rocks) > 2 {
+                if begun.elapsed() >= patience {
+                    return Reopening::InUse;
+                }
+                meanwhile();
+                thread::park_timeout(LOOK_EVERY);
+            }
+        }
+        base.current = Snapshot::unreadable(base.current.seq(), &self.lost);
+        base.rocks = None;
+        let opened = Rocks::open(&self.options).and_then(|rocks| {
+            let rocks = Arc::new(rocks);
+            Ok((Snapshot::take_unnamed(&rocks, &self.lost)?, rocks))
+        });
+        match opened {
+            Ok((current, rocks)) => {
+                *base = Base { rocks: Some(rocks), current };
+                metrics::reopened();
+                Reopening::Done
+            }
+            Err(error) => Reopening::Failed(error),
+        }
+    }
+
+    pub(crate) fn options(&self) -> &StoreOptions {
+        &self.options
+    }
+
+    /// The disk did not take something: nothing is committed until the committer has found that it does again.
+    pub(crate) fn fails(&self, fault: &StorageFault) {
+        let mut failing = self.failing.lock();
+        if failing.is_none() {
+            tracing::error!(error = %fault, "the disk does not take what is written; it is tried again every second");
+            metrics::failing(true);
+        }
+        *failing = Some(fault.clone());
+    }
+
+    /// Why nothing is written at the moment, if that is so.
+    pub(crate) fn failing(&self) -> Option<StorageFault> {
+        self.failing.lock().clone()
+    }
+
+    /// The disk takes what is written again.
+    pub(crate) fn works(&self) {
+        if self.failing.lock().take().is_some() {
+            tracing::info!("the disk takes what is written again");
+            metrics::failing(false);
+        }
     }
 
     pub(crate) fn set_listener(&self, listener: Option<Listener>) {

@@ -1,3 +1,5 @@
+mod crashes;
+
 use std::sync::Arc;
 
 use kalamdb_commons::SeqId;

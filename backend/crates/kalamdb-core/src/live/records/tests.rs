@@ -1,6 +1,7 @@
 use kalamdb_commons::protocol::ServerMessage;
 use kalamdb_commons::{ConnectionId, SubscriptionId};
 use kalamdb_store::StoreOptions;
+use kalamdb_store::faults::Faults;
 
 use super::*;
 use crate::live::fixtures::{facts, peer};
@@ -65,4 +66,33 @@ async fn what_is_asked_for_later_is_done_later() {
     }
     assert!(records.save(facts(ConnectionId(1), "last")).await);
     assert_eq!(stored(&store), ["last"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fr004_a_disk_that_fails_holds_up_no_subscription_and_gets_the_records_afterwards() {
+    let (faults, dir) = (Faults::new(), tempfile::tempdir().unwrap());
+    let mut options = StoreOptions::new(dir.path().join("db"));
+    options.faults = Some(faults.clone());
+    let store = Store::open(options).unwrap();
+    let records = Records::new(store.clone(), Handle::current());
+    let record = |id: &str| facts(ConnectionId(1), id);
+    assert!(records.save(record("ends meanwhile")).await);
+    faults.cut_power();
+    assert!(records.save(record("begins meanwhile")).await);
+    assert!(records.save(record("comes and goes")).await);
+    records.remove(record("comes and goes"));
+    records.remove(record("ends meanwhile"));
+    assert!(records.save(record("ends meanwhile")).await);
+    let (done, closed) = oneshot::channel();
+    records.close(vec![record("ends meanwhile")], Some(done));
+    assert_eq!(closed.await, Ok(true));
+    assert_eq!(stored(&store), ["ends meanwhile"]);
+    assert_eq!(records.state.lock().owed.0.len(), 2, "one for each record that is not as it should be");
+    faults.restore_power();
+    while stored(&store) != ["begins meanwhile"] {
+        tokio::task::yield_now().await;
+    }
+    while !records.state.lock().owed.0.is_empty() {
+        tokio::task::yield_now().await;
+    }
 }

@@ -2,6 +2,7 @@ use datafusion::common::{Column, Diagnostic, Span, TableReference};
 use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion::sql::sqlparser::tokenizer::Location;
 use kalamdb_commons::{IndexId, Name};
+use kalamdb_store::StorageFault;
 
 use super::*;
 
@@ -132,9 +133,23 @@ fn s20_what_is_our_fault_tells_only_a_reference() {
     assert_eq!(told.code, ErrorCode::Internal);
     let reference = told.message.strip_prefix("internal error, reference ").unwrap();
     assert!(reference.len() == 32 && reference.chars().all(|c| c.is_ascii_hexdigit()), "{told}");
-    let stored = from_commit(&CommitError::Storage("/var/lib/kalamdb is full".to_owned()), &CatalogState::default());
-    assert_eq!(stored.code, ErrorCode::Internal);
-    assert!(!stored.message.contains("/var"), "{stored}");
+}
+
+#[test]
+fn s20_a_disk_that_fails_is_told_without_a_path_and_with_what_became_of_the_write() {
+    let fault = |text: &str| StorageFault::new(text);
+    let full = "IO error: No space left on device: While appending to file: /var/lib/kalamdb/1.log";
+    let failed = "IO error: Input/output error: While appending to file: /var/lib/kalamdb/1.log";
+    for (error, told) in [
+        (CommitError::NotStored(fault(full)), "disk is full; nothing was changed"),
+        (CommitError::NotStored(fault(failed)), "takes no writes; nothing was changed"),
+        (CommitError::Unsettled(fault(failed)), "it is not known whether it was"),
+    ] {
+        let error = from_commit(&error, &CatalogState::default());
+        assert_eq!(error.code, ErrorCode::Unavailable);
+        assert!(error.message.contains(told) && !error.message.contains("/var"), "{error}");
+    }
+    assert_eq!(from_read(&ReadError::Storage(fault(failed))).code, ErrorCode::Internal);
 }
 
 #[test]
