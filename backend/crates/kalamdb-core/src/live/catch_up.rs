@@ -5,7 +5,8 @@
 //! the table and scope and everybody who waits for them, from the earliest point on. It reads a
 //! bounded amount, but always whole commits; who was not reached, or not brought to the end, waits for the next.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -69,9 +70,9 @@ pub(crate) fn take_gone(
 ) -> Result<Vec<(Token, Found)>, SqlError> {
     let mut known: BTreeMap<SeqId, bool> = BTreeMap::new();
     for reader in readers.iter() {
-        let from = reader.point.from;
-        if !known.contains_key(&from) {
-            known.insert(from, reaches(from)?);
+        if let Entry::Vacant(unknown) = known.entry(reader.point.from) {
+            let from = *unknown.key();
+            unknown.insert(reaches(from)?);
         }
     }
     let is_gone = |reader: &mut Reader| known.get(&reader.point.from) != Some(&true);
