@@ -6,6 +6,7 @@
 mod authentication;
 mod conflicts;
 mod connections;
+mod crash;
 mod errors;
 mod frames;
 mod full_flow;

@@ -177,6 +177,10 @@ impl Committer {
 
     /// Tries to open the database again. Whoever wants to commit meanwhile is refused.
     fn reopen(&mut self) {
+        if self.shared.is_closing() {
+            // The next start opens it.
+            return;
+        }
         let (shared, waiting) = (&self.shared, &mut self.waiting);
         let mut refuse = || {
             while let Ok(message) = waiting.try_recv() {

@@ -67,6 +67,16 @@ impl ServerProcess {
             .expect("it can be waited for")
     }
 
+    /// From now on no file of the process can grow beyond so many bytes, or all can: writing more gives it an
+    /// I/O error of the system, as a full disk or a used up quota does.
+    pub async fn limit_files(&self, bytes: Option<u64>) {
+        let id = self.child.id().expect("the process runs").to_string();
+        let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        let limit = format!("--fsize={limit}:unlimited");
+        let set = Command::new("prlimit").args(["--pid", &id, &limit]).status().await.expect("prlimit runs");
+        assert!(set.success(), "the limit can be set");
+    }
+
     /// Starts the program again on the same data, on another port.
     pub async fn start_again(&mut self) {
         (self.addr, self.child) = launch(&self.program, &self.settings);
@@ -89,7 +99,9 @@ impl ServerProcess {
 
 fn launch(program: &Path, settings: &[(String, String)]) -> (SocketAddr, Child) {
     let addr = free_port();
-    let mut command = Command::new(program);
+    let mut command = Command::new("sh");
+    // A file that reaches its limit gives an error and no signal (see `ServerProcess::limit_files`).
+    command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(program);
     command.args(["--listen", &addr.to_string()]).stdin(Stdio::null()).kill_on_drop(true);
     command.stdout(Stdio::null()).stderr(Stdio::null());
     for (key, value) in settings {

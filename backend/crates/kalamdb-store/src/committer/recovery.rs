@@ -130,6 +130,11 @@ impl Recovery {
 
     /// Says whether the database is open anew.
     fn try_to_open(&mut self, shared: &Shared, refuse: &mut dyn FnMut()) -> bool {
+        // Opening writes, and so must not happen where a test has cut the power.
+        #[cfg(any(test, feature = "faults"))]
+        if shared.options().faults.as_ref().is_some_and(crate::faults::Faults::is_cut) {
+            return false;
+        }
         if let Err(error) = room::probe(&shared.options().dir) {
             tracing::debug!(%error, "there is no room to open the database again");
             return false;
