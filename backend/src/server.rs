@@ -14,8 +14,8 @@ use kalamdb_api::{ApiState, InvalidOrigin};
 use kalamdb_auth::{Auth, AuthError, RootOutcome, SecretError};
 use kalamdb_core::Engine;
 use kalamdb_core::engine::EngineOpenError;
-use kalamdb_store::{OpenError, Store};
-use kalamdb_system::{Catalog, StateError, Users};
+use kalamdb_store::{OpenError, ReadError, Store};
+use kalamdb_system::{AuditLog, Catalog, StateError, Users};
 use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -25,6 +25,9 @@ use crate::tls::{self, TlsError};
 
 /// Time between two looks at what the metrics no longer need.
 const METRICS_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Time between two looks at what the audit log has to write and to delete.
+const AUDIT_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A server that runs. Dropping it leaves it running; [`Server::stop`] ends it.
 pub struct Server {
@@ -61,6 +64,9 @@ pub enum StartError {
     /// The catalog or the users cannot be read.
     #[error("the catalog cannot be read")]
     State(#[from] StateError),
+    /// The audit log cannot be read.
+    #[error("the audit log cannot be read")]
+    Audit(#[source] ReadError),
     /// There is no key to sign tokens with.
     #[error(transparent)]
     Secret(#[from] SecretError),
@@ -122,7 +128,10 @@ impl Server {
         let shutdown = CancellationToken::new();
         let state = ApiState { engine: engine.clone(), auth, users, options: Arc::new(options) };
         let api = tokio::spawn(kalamdb_api::serve(listener, state, shutdown.clone()));
-        let mut others = vec![tokio::spawn(keep_metrics_up(shutdown.clone()))];
+        let mut others = vec![
+            tokio::spawn(keep_metrics_up(shutdown.clone())),
+            tokio::spawn(keep_audit_log(engine.audit().clone(), shutdown.clone())),
+        ];
         if let Some((listener, address)) = admin {
             tracing::info!(%address, "operators are answered");
             others.push(tokio::spawn(serve_operators(listener, shutdown.clone())));
@@ -193,10 +202,11 @@ impl Parts {
         let store = Store::open(config.store_options())?;
         let catalog = Arc::new(Catalog::load(&store)?);
         let users = Arc::new(Users::load(&store)?);
-        let auth = Arc::new(Auth::new(store.clone(), Arc::clone(&users), config.auth_options()?)?);
+        let audit = AuditLog::open(store.clone(), config.audit_options()).map_err(StartError::Audit)?;
+        let auth = Arc::new(Auth::new(store.clone(), Arc::clone(&users), audit.clone(), config.auth_options()?)?);
         let settings = config.setting_rows(store.epoch());
         let options = config.engine_options(settings);
-        let engine = Engine::open(store.clone(), catalog, Arc::clone(&users), Arc::clone(&auth), options)?;
+        let engine = Engine::open(store.clone(), catalog, Arc::clone(&users), Arc::clone(&auth), audit, options)?;
         Ok(Parts { store, users, auth, engine })
     }
 }
@@ -234,6 +244,18 @@ async fn keep_metrics_up(shutdown: CancellationToken) {
             _ = tick.tick() => kalamdb_api::metrics::upkeep(),
         }
     }
+}
+
+/// Keeps the audit log within its bounds, and at the end writes what it has only counted.
+async fn keep_audit_log(audit: AuditLog, shutdown: CancellationToken) {
+    let mut tick = tokio::time::interval(AUDIT_UPKEEP_INTERVAL);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            _ = tick.tick() => audit.upkeep().await,
+        }
+    }
+    audit.flush().await;
 }
 
 fn greeting(root: &RootOutcome, scheme: &str, addr: SocketAddr) -> String {

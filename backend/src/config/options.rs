@@ -9,7 +9,7 @@ use kalamdb_auth::{AuthOptions, Secret, SecretError};
 use kalamdb_core::live::LiveOptions;
 use kalamdb_core::{EngineOptions, Limits};
 use kalamdb_store::{Durability, FORMAT_VERSION, StoreOptions, SystemClock};
-use kalamdb_system::SettingRow;
+use kalamdb_system::{AuditOptions, SettingRow};
 use tokio_rustls::TlsAcceptor;
 
 use super::Config;
@@ -46,6 +46,16 @@ impl Config {
             refresh_ttl_secs: auth.refresh_token_ttl_secs,
             login_attempts_per_minute: auth.login_attempts_per_minute,
         })
+    }
+
+    pub(crate) fn audit_options(&self) -> AuditOptions {
+        let audit = &self.audit;
+        AuditOptions {
+            enabled: audit.enabled,
+            logins: audit.logins,
+            max_age_days: audit.max_age_days,
+            max_bytes: audit.max_bytes,
+        }
     }
 
     pub(crate) fn engine_options(&self, settings: Vec<SettingRow>) -> EngineOptions {
@@ -108,6 +118,7 @@ impl Config {
             nesting_max: limits.max_nesting,
             relations_max: limits.max_relations,
             columns_max: limits.max_columns,
+            grantees_max: limits.max_grantees,
             result_rows_max: limits.max_result_rows,
             result_bytes_max: limits.max_result_bytes,
             query_memory_bytes_max: limits.max_query_memory_bytes,

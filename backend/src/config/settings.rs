@@ -173,6 +173,18 @@ settings! {
         login_attempts_per_minute: u32 = 10, 0..=60_000;
     }
 
+    /// What is remembered of who did what (`system.audit_log`).
+    audit: AuditSettings {
+        /// Write the audit log. What is there already can be read either way.
+        enabled: bool = true;
+        /// Write logins and logouts that went well, too.
+        logins: bool = true;
+        /// How long an entry is kept.
+        max_age_days: u32 = 90, 1..=36_500;
+        /// Bytes of all entries. Logins and what was refused get at most a quarter of them.
+        max_bytes: u64 = 256 << 20, (1 << 20)..=BYTES_MAX;
+    }
+
     /// HTTP. A count of 0 means no limit.
     http: HttpSettings {
         /// Largest request body.
@@ -260,6 +272,8 @@ settings! {
         max_relations: usize = 128, 4..=1_024;
         /// Columns of one table, and of one result.
         max_columns: usize = 500, 8..=10_000;
+        /// Roles and users to whom rights on one table are granted.
+        max_grantees: usize = 1_000, 1..=100_000;
         /// Rows of one result.
         max_result_rows: usize = 100_000, 1..=COUNT_MAX;
         /// Bytes of all results of one request, roughly.

@@ -2,7 +2,7 @@
 
 use kalamdb_commons::ErrorCode;
 use kalamdb_store::CommitError;
-use kalamdb_system::UserError;
+use kalamdb_system::{AuditError, UserError};
 
 use crate::password::{PASSWORD_BYTES_MAX, PASSWORD_BYTES_MIN};
 
@@ -48,6 +48,9 @@ pub enum AuthError {
     /// What was decided could not be stored.
     #[error("the change could not be stored")]
     Commit(#[source] CommitError),
+    /// It could not be put into the audit log.
+    #[error("the audit log could not be written")]
+    Audit(#[source] AuditError),
     /// The first user could not be made.
     #[error("the user \"root\" could not be made")]
     Root(#[source] UserError),
@@ -69,7 +72,17 @@ impl AuthError {
             | AuthError::Sign(_)
             | AuthError::Random(_)
             | AuthError::Commit(_)
+            | AuthError::Audit(_)
             | AuthError::Root(_) => ErrorCode::Internal,
+        }
+    }
+}
+
+impl From<AuditError> for AuthError {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::Commit(CommitError::Closed) => AuthError::Unavailable,
+            AuditError::Commit(_) | AuditError::Encode(_) => AuthError::Audit(error),
         }
     }
 }

@@ -43,6 +43,7 @@ fn outcome<T>(result: &Result<T, AuthError>) -> &'static str {
             | AuthError::Sign(_)
             | AuthError::Random(_)
             | AuthError::Commit(_)
+            | AuthError::Audit(_)
             | AuthError::Root(_),
         ) => "failed",
     }

@@ -112,10 +112,8 @@ impl Pairs {
 }
 
 fn pair_of(key: &[u8]) -> Option<u128> {
-    match AuthKey::split(key)? {
-        (AuthKey::RevokedPair, pair) => pair.try_into().ok().map(u128::from_be_bytes),
-        (AuthKey::User, _) => None,
-    }
+    let (AuthKey::RevokedPair, pair) = AuthKey::split(key)? else { return None };
+    pair.try_into().ok().map(u128::from_be_bytes)
 }
 
 fn encode(until: i64) -> Vec<u8> {

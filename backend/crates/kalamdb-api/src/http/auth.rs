@@ -39,9 +39,16 @@ pub(crate) async fn refresh(State(doors): State<Doors>, headers: HeaderMap) -> R
 }
 
 /// `POST /v1/api/auth/logout`: the token's pair counts no more.
-pub(crate) async fn logout(State(doors): State<Doors>, headers: HeaderMap) -> Response {
-    let done: Result<(), RequestError> = async { Ok(doors.auth.logout(bearer::required(&headers)?).await?) }.await;
-    match done {
+pub(crate) async fn logout(
+    State(doors): State<Doors>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
+    let done = async {
+        let address = client_address(&doors.options.trusted_proxies, peer, &headers);
+        Ok::<_, RequestError>(doors.auth.logout(bearer::required(&headers)?, address).await?)
+    };
+    match done.await {
         Ok(()) => json(StatusCode::OK, &Told { message: "logged out" }, None),
         Err(error) => error.into_auth_response(),
     }

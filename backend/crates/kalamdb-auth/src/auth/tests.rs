@@ -2,7 +2,7 @@
 
 use kalamdb_commons::ErrorCode;
 use kalamdb_store::{ManualClock, StoreOptions};
-use kalamdb_system::UserChange;
+use kalamdb_system::{AuditOptions, UserChange};
 use tempfile::TempDir;
 
 use super::*;
@@ -39,11 +39,13 @@ impl Door {
             refresh_ttl_secs: 600,
             login_attempts_per_minute: attempts,
         };
-        let auth = Arc::new(Auth::new(store.clone(), users.clone(), options).unwrap());
-        let followers = (users.clone(), auth.clone());
+        let audit = AuditLog::open(store.clone(), AuditOptions::default()).unwrap();
+        let auth = Arc::new(Auth::new(store.clone(), users.clone(), audit.clone(), options).unwrap());
+        let followers = (users.clone(), auth.clone(), audit);
         store.listen(Arc::new(move |commit| {
             followers.0.apply(commit);
             followers.1.apply(commit);
+            followers.2.apply(commit);
         }));
         Door { auth, users, store, clock, dir }
     }
@@ -130,6 +132,7 @@ async fn s05_whatever_ends_a_users_tokens_ends_them_at_once() {
     let tokens = door.auth.login("anna", "another password", HOME).await.unwrap();
     door.store.commit(door.users.remove(&anna, false).unwrap().unwrap()).await.unwrap();
     assert_eq!(door.code(&tokens.access_token), ErrorCode::TokenRevoked);
+    door.store.commit(door.users.left(&anna)).await.unwrap();
     door.clock.advance_secs(1);
     door.create("anna", Role::User).await;
     assert_eq!(door.code(&tokens.access_token), ErrorCode::TokenRevoked, "another user of that name");
@@ -154,7 +157,7 @@ async fn s05_a_logout_after_a_refresh_ends_the_login_and_so_its_open_connections
     let login = door.auth.verify(&old.access_token).unwrap().login;
     let new = door.auth.refresh(&old.refresh_token).await.unwrap();
     assert_eq!(door.auth.verify(&new.access_token).unwrap().login, login, "a refresh goes on with the login");
-    door.auth.logout(&new.access_token).await.unwrap();
+    door.auth.logout(&new.access_token, HOME).await.unwrap();
     assert!(door.auth.revoked.contains(login));
     assert_eq!(door.code(&new.access_token), ErrorCode::TokenRevoked);
 }
@@ -163,19 +166,19 @@ async fn s05_a_logout_after_a_refresh_ends_the_login_and_so_its_open_connections
 async fn s05_a_logout_ends_its_login_and_no_other_also_after_a_restart() {
     let door = Door::open().await;
     let (one, two) = (door.login("root").await, door.login("root").await);
-    door.auth.logout(&one.access_token).await.unwrap();
+    door.auth.logout(&one.access_token, HOME).await.unwrap();
     let door = door.reopen();
     assert_eq!(door.code(&one.access_token), ErrorCode::TokenRevoked);
     assert_eq!(door.auth.refresh(&one.refresh_token).await.unwrap_err().code(), ErrorCode::TokenRevoked);
     assert!(door.auth.verify(&two.access_token).is_ok());
-    assert_eq!(door.auth.logout(&one.access_token).await.unwrap_err().code(), ErrorCode::TokenRevoked);
+    assert_eq!(door.auth.logout(&one.access_token, HOME).await.unwrap_err().code(), ErrorCode::TokenRevoked);
 }
 
 #[tokio::test]
 async fn s05_a_retired_pair_stays_so_until_its_refresh_token_has_ended() {
     let door = Door::open().await;
     let tokens = door.login("root").await;
-    door.auth.logout(&tokens.access_token).await.unwrap();
+    door.auth.logout(&tokens.access_token, HOME).await.unwrap();
     door.clock.advance_secs(599);
     let door = door.reopen();
     assert_eq!(door.code(&tokens.access_token), ErrorCode::TokenExpired);
@@ -193,7 +196,7 @@ async fn s05_a_refresh_that_races_with_a_logout_brings_no_login_back_later() {
     let (grant, _) = door.auth.granted(&old.access_token, TokenUse::Access).unwrap();
     let new = door.auth.refresh(&old.refresh_token).await.unwrap();
     // As the logout does that had looked at the old token just before it was retired.
-    door.auth.end_login(&grant).await.unwrap();
+    door.auth.end_login(&grant, HOME).await.unwrap();
     assert!(new.refresh_expires_at > old.refresh_expires_at);
     door.clock.advance_secs(571);
     let door = door.reopen();

@@ -4,6 +4,7 @@ use kalamdb_auth::{AuthOptions, Secret};
 use kalamdb_commons::protocol::StatementResult;
 use kalamdb_commons::{ErrorCode, Role, SeqId, UserId, Value};
 use kalamdb_store::{ManualClock, StoreOptions};
+use kalamdb_system::NewUser;
 use serde_json::{Value as Json, json};
 
 use super::*;
@@ -38,10 +39,11 @@ impl TestEngine {
             refresh_ttl_secs: 60,
             login_attempts_per_minute: 0,
         };
-        let auth = Arc::new(Auth::new(store.clone(), users.clone(), auth).unwrap());
+        let audit = AuditLog::open(store.clone(), kalamdb_system::AuditOptions::default()).unwrap();
+        let auth = Arc::new(Auth::new(store.clone(), users.clone(), audit.clone(), auth).unwrap());
         let options =
             EngineOptions { node_id: "n1".to_owned(), limits, live: LiveOptions::default(), settings: Vec::new() };
-        let engine = Engine::open(store.clone(), catalog, users, auth, options).unwrap();
+        let engine = Engine::open(store.clone(), catalog, users, auth, audit, options).unwrap();
         TestEngine { engine, clock, store, dir }
     }
 
@@ -54,8 +56,19 @@ impl TestEngine {
         Self::open(dir, clock, Limits::default())
     }
 
+    /// A user of this name and role is there.
+    fn stored(&self, user: &str, role: Role) -> UserId {
+        let id = UserId::new(user).unwrap();
+        let users = &self.engine.0.parts.users;
+        if users.get(&id).is_none() {
+            let new = NewUser { id: id.clone(), role, password_hash: String::new(), email: None };
+            self.store.commit_blocking(users.create(new, 0).unwrap()).unwrap();
+        }
+        id
+    }
+
     pub async fn run_as(&self, user: &str, role: Role, sql: &str, params: &[Json]) -> SqlResponse {
-        let caller = Caller { user: UserId::new(user).unwrap(), role };
+        let caller = Caller::new(self.stored(user, role), role);
         let params = (!params.is_empty()).then(|| params.to_vec());
         self.engine.execute(caller, SqlRequest { sql: sql.to_owned(), params, namespace_id: None }).await
     }
@@ -303,7 +316,7 @@ async fn after_shutdown_nothing_is_run() {
     test.sql("CREATE TABLE t (id INT PRIMARY KEY)").await;
     test.engine.shutdown().await;
     assert_eq!(test.fails("SELECT 1").await.code, ErrorCode::Unavailable);
-    let caller = Caller { user: UserId::root(), role: Role::System };
+    let caller = Caller::new(UserId::root(), Role::System);
     let planned = test.engine.plan_live(&caller, "SELECT 1", Vec::new(), None).await;
     assert_eq!(planned.unwrap_err().code, ErrorCode::Unavailable);
 }
