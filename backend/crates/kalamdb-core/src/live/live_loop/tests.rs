@@ -295,6 +295,7 @@ fn table(columns: &[u16], access: AccessLevel) -> Arc<TableDef> {
         columns: columns.iter().map(column).collect(),
         primary_key: vec![0],
         indexes: Vec::new(),
+        grants: Vec::new(),
         next_slot: 2,
         version: 2,
         created_at: 0,
