@@ -3,6 +3,8 @@
 //! It keeps no sessions. Who a token speaks for is found in the stored user each time, so a change of
 //! password or role, a drop or a revocation counts from the commit that makes it.
 
+mod outside;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use kalamdb_system::{AuditEntry, AuditKind, AuditLog, NewUser, StateError, UserE
 use crate::error::AuthError;
 use crate::login_limit::{LoginLimit, RefreshLimit, RetryAfter};
 use crate::metrics;
+use crate::outside::{IssuerOptions, Issuers, KeyOptions};
 use crate::password::{self, PASSWORD_BYTES_MAX, Passwords};
 use crate::revocation::RevokedPairs;
 use crate::secret::{Secret, random_bytes};
@@ -32,6 +35,7 @@ pub struct Auth {
     audit: AuditLog,
     options: AuthOptions,
     keys: TokenKeys,
+    issuers: Issuers,
     passwords: Passwords,
     logins: LoginLimit,
     refreshes: RefreshLimit,
@@ -51,6 +55,10 @@ pub struct AuthOptions {
     pub refresh_ttl_secs: u64,
     /// Failed logins per minute, of one address and of one user; 0 means no limit.
     pub login_attempts_per_minute: u32,
+    /// Other issuers whose tokens are taken; none means none.
+    pub issuers: Vec<IssuerOptions>,
+    /// How the keys of other issuers are kept.
+    pub issuer_keys: KeyOptions,
 }
 
 /// Who a valid access token speaks for.
@@ -62,7 +70,8 @@ pub struct Identity {
     pub role: Role,
     /// End of the token, in microseconds since the Unix epoch.
     pub expires_at: i64,
-    /// The login that the token goes back to, through any number of refreshes; ended by a logout.
+    /// The login that the token goes back to, through any number of refreshes; ended by a logout. Each token
+    /// of another issuer is a login of its own.
     pub login: u128,
     /// What the user's `tokens_valid_after` is; when it changes, the token counts no more.
     pub tokens_valid_after: i64,
@@ -126,6 +135,7 @@ impl Auth {
         let refreshes_per_minute = if options.login_attempts_per_minute == 0 { 0 } else { REFRESHES_PER_MINUTE };
         Ok(Auth {
             keys: TokenKeys::new(&options.secret, &options.issuer),
+            issuers: Issuers::new(options.issuers.clone(), options.issuer_keys),
             passwords: Passwords::new(),
             logins: LoginLimit::new(options.login_attempts_per_minute),
             refreshes: RefreshLimit::new(refreshes_per_minute),
@@ -143,13 +153,17 @@ impl Auth {
     /// # Errors
     /// [`AuthError`] saying what is wrong with the token.
     pub fn verify(&self, token: &str) -> Result<Identity, AuthError> {
-        let result = self.granted(token, TokenUse::Access).map(|(grant, user)| Identity {
-            expires_at: grant.expires_at(),
-            user: grant.user,
-            role: user.role,
-            login: grant.login,
-            tokens_valid_after: grant.tokens_valid_after,
-        });
+        let result = if self.is_ours(token) {
+            self.granted(token, TokenUse::Access).map(|(grant, user)| Identity {
+                expires_at: grant.expires_at(),
+                user: grant.user,
+                role: user.role,
+                login: grant.login,
+                tokens_valid_after: grant.tokens_valid_after,
+            })
+        } else {
+            self.verify_outsider(token)
+        };
         metrics::verification(&result);
         result
     }
@@ -198,7 +212,8 @@ impl Auth {
         // A text that cannot be a password is not one for any user, known or unknown.
         let password = if password.len() > PASSWORD_BYTES_MAX { "" } else { password };
         let record = UserId::new(user).ok().and_then(|id| self.users.get(&id));
-        let hash = record.as_ref().map(|record| record.password_hash.clone());
+        // A user without a password is to a password like one that does not exist.
+        let hash = record.as_ref().map(|record| record.password_hash.clone()).filter(|hash| !hash.is_empty());
         let right = self.passwords.verify(turn, password, hash.clone()).await?;
         // The user as it is now, unless its password was changed meanwhile.
         let current = record.and_then(|record| self.users.get(&record.id));
@@ -223,17 +238,28 @@ impl Auth {
     }
 
     async fn try_refresh(&self, refresh_token: &str) -> Result<Tokens, AuthError> {
+        if !self.is_ours(refresh_token) && self.issuers.named_in(refresh_token).is_some() {
+            return Err(AuthError::NotOurs);
+        }
         let (grant, user) = self.granted(refresh_token, TokenUse::Refresh)?;
         self.refreshes.take(&grant.user, self.now())?;
         let tokens = self.issue(user, grant.login)?;
-        if self.retire(grant.pair, grant.pair_expires_at(), None).await? { Ok(tokens) } else { Err(AuthError::TokenRevoked) }
+        if self.retire(grant.pair, grant.pair_expires_at(), None).await? {
+            Ok(tokens)
+        } else {
+            Err(AuthError::TokenRevoked)
+        }
     }
 
     /// Ends the login that an access token goes back to: its pair counts no more, and its connections end.
+    /// A token of another issuer counts no more here; with its issuer nothing changes.
     ///
     /// # Errors
     /// [`AuthError`] saying what is wrong with the token, or that the server is shutting down.
     pub async fn logout(&self, access_token: &str, address: IpAddr) -> Result<(), AuthError> {
+        if !self.is_ours(access_token) {
+            return self.log_outsider_out(access_token, address).await;
+        }
         let (grant, _) = self.granted(access_token, TokenUse::Access)?;
         self.end_login(&grant, address).await
     }
@@ -357,4 +383,4 @@ impl From<RetryAfter> for AuthError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

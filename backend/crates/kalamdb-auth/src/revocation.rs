@@ -58,6 +58,12 @@ impl RevokedPairs {
         self.0.read().until.contains_key(&pair)
     }
 
+    /// How many are remembered.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.0.read().until.len()
+    }
+
     /// The commit that retires a pair, which must be remembered until then. Of two such commits only
     /// one goes through; the other is a conflict.
     pub(crate) fn retire(&self, pair: u128, until: i64, now: i64) -> WriteSet {

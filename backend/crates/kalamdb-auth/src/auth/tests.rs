@@ -8,26 +8,37 @@ use tempfile::TempDir;
 use super::*;
 
 const NOW: i64 = 1_700_000_000_000_000;
-const PASSWORD: &str = "correct horse battery staple";
-const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-struct Door {
-    auth: Arc<Auth>,
-    users: Arc<Users>,
-    store: Store,
-    clock: Arc<ManualClock>,
+pub(crate) struct Door {
+    pub(crate) auth: Arc<Auth>,
+    pub(crate) users: Arc<Users>,
+    pub(crate) audit: AuditLog,
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<ManualClock>,
+    issuers: Vec<IssuerOptions>,
     dir: TempDir,
 }
 
 impl Door {
     async fn open() -> Self {
+        Self::trusting(Vec::new()).await
+    }
+
+    /// A door that takes tokens of these issuers, too.
+    pub(crate) async fn trusting(issuers: Vec<IssuerOptions>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let door = Self::at(dir, NOW, 10);
+        let door = Self::with(dir, NOW, 10, issuers);
         door.auth.ensure_root(Some(PASSWORD.to_owned())).await.unwrap();
         door
     }
 
     fn at(dir: TempDir, now: i64, attempts: u32) -> Self {
+        Self::with(dir, now, attempts, Vec::new())
+    }
+
+    fn with(dir: TempDir, now: i64, attempts: u32, issuers: Vec<IssuerOptions>) -> Self {
         let clock = Arc::new(ManualClock::new(now));
         let options = StoreOptions { clock: clock.clone(), ..StoreOptions::new(dir.path()) };
         let store = Store::open(options).unwrap();
@@ -38,33 +49,35 @@ impl Door {
             access_ttl_secs: 60,
             refresh_ttl_secs: 600,
             login_attempts_per_minute: attempts,
+            issuers: issuers.clone(),
+            issuer_keys: KeyOptions::default(),
         };
         let audit = AuditLog::open(store.clone(), AuditOptions::default()).unwrap();
         let auth = Arc::new(Auth::new(store.clone(), users.clone(), audit.clone(), options).unwrap());
-        let followers = (users.clone(), auth.clone(), audit);
+        let followers = (users.clone(), auth.clone(), audit.clone());
         store.listen(Arc::new(move |commit| {
             followers.0.apply(commit);
             followers.1.apply(commit);
             followers.2.apply(commit);
         }));
-        Door { auth, users, store, clock, dir }
+        Door { auth, users, audit, store, clock, issuers, dir }
     }
 
-    fn reopen(self) -> Self {
-        let Door { auth, users, store, clock, dir } = self;
+    pub(crate) fn reopen(self) -> Self {
+        let Door { auth, users, audit, store, clock, issuers, dir } = self;
         store.close();
         let now = kalamdb_store::Clock::now_micros(&*clock);
-        drop((auth, users, store));
-        Self::at(dir, now, 10)
+        drop((auth, users, audit, store));
+        Self::with(dir, now, 10, issuers)
     }
 
-    async fn create(&self, name: &str, role: Role) {
+    pub(crate) async fn create(&self, name: &str, role: Role) {
         let password_hash = self.auth.hash_password(PASSWORD).await.unwrap();
         let new = NewUser { id: UserId::new(name).unwrap(), role, password_hash, email: None };
         self.store.commit(self.users.create(new, self.auth.now()).unwrap()).await.unwrap();
     }
 
-    async fn login(&self, name: &str) -> Tokens {
+    pub(crate) async fn login(&self, name: &str) -> Tokens {
         self.auth.login(name, PASSWORD, HOME).await.unwrap()
     }
 

@@ -12,7 +12,7 @@ pub struct UserRecord {
     pub id: UserId,
     /// What it may do.
     pub role: Role,
-    /// Its password, hashed, as a PHC string.
+    /// Its password, hashed, as a PHC string; empty if it has none.
     pub password_hash: String,
     /// E-mail address.
     pub email: Option<String>,

@@ -56,7 +56,7 @@ pub struct NewUser {
     pub id: UserId,
     /// What it may do.
     pub role: Role,
-    /// Its password, hashed, as a PHC string.
+    /// Its password, hashed, as a PHC string; empty if it has none.
     pub password_hash: String,
     /// E-mail address.
     pub email: Option<String>,
@@ -207,6 +207,15 @@ impl Users {
     /// # Errors
     /// [`UserError`] when there is one of that name or the wish breaks a rule.
     pub fn create(&self, new: NewUser, now: i64) -> Result<WriteSet, UserError> {
+        self.create_since(new, now, now)
+    }
+
+    /// Creates a user, who has no password if its hash is empty. Tokens that were given out from
+    /// `tokens_valid_after` on count, though there was no such user then.
+    ///
+    /// # Errors
+    /// As [`Users::create`].
+    pub fn create_since(&self, new: NewUser, now: i64, tokens_valid_after: i64) -> Result<WriteSet, UserError> {
         if self.by_id.read().contains_key(&new.id) {
             return Err(UserError::Exists(new.id));
         }
@@ -221,7 +230,7 @@ impl Users {
             email: new.email,
             created_at: now,
             updated_at: now,
-            tokens_valid_after: now,
+            tokens_valid_after,
             since: SeqId(self.position.load(Ordering::Acquire)),
         };
         let mut writes = write(&record.id, Expect::Absent, Some(record.encode()?));
