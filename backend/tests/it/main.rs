@@ -3,6 +3,7 @@
 //! One program, because every test program links the whole engine. Each test has a server of
 //! its own, and is named by what holds, after the requirement, invariant or rule it proves.
 
+mod attacker;
 mod authentication;
 mod connections;
 mod errors;
@@ -17,6 +18,7 @@ mod model;
 mod notifications;
 mod process;
 mod resume;
+mod rights;
 mod routing;
 mod schema_changes;
 mod snapshots;

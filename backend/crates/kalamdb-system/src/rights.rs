@@ -166,8 +166,17 @@ impl TableDef {
     /// What a user of this role may do with rows of the table: its own ones, or everybody's in a SHARED table.
     #[must_use]
     pub fn rights_of(&self, user: &UserId, role: Role) -> Rights {
-        let granted = self.grants.iter().filter(|grant| grant.grantee.reaches(user, role));
-        granted.fold(self.rights_by_level(role), |rights, grant| rights.and(grant.rights))
+        let to_roles = self.grants.iter().take_while(|grant| matches!(grant.grantee, Grantee::Role(_)));
+        let reaching = to_roles.filter(|grant| grant.grantee.reaches(user, role));
+        let by_role = reaching.fold(self.rights_by_level(role), |rights, grant| rights.and(grant.rights));
+        by_role.and(self.granted_to(&Grantee::User(user.clone())))
+    }
+
+    /// What was granted to this very grantee.
+    #[must_use]
+    pub fn granted_to(&self, grantee: &Grantee) -> Rights {
+        let place = self.grants.binary_search_by(|grant| grant.grantee.cmp(grantee)).ok();
+        place.and_then(|place| self.grants.get(place)).map_or(Rights::NONE, |grant| grant.rights)
     }
 
     /// What the table's kind and access level give this role.

@@ -110,7 +110,7 @@ pub struct TableDef {
     pub primary_key: Vec<u16>,
     /// Its secondary indexes.
     pub indexes: Vec<IndexDef>,
-    /// What was granted beyond the access level, if it is SHARED; each grantee once, in order.
+    /// What was granted beyond the access level, if it is SHARED; each grantee once, ascending: roles first.
     pub grants: Vec<Grant>,
     /// The slot the next new column gets; slots are never used twice.
     pub next_slot: u16,

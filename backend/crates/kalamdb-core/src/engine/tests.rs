@@ -38,6 +38,8 @@ impl TestEngine {
             access_ttl_secs: 60,
             refresh_ttl_secs: 60,
             login_attempts_per_minute: 0,
+            issuers: Vec::new(),
+            issuer_keys: kalamdb_auth::KeyOptions::default(),
         };
         let audit = AuditLog::open(store.clone(), kalamdb_system::AuditOptions::default()).unwrap();
         let auth = Arc::new(Auth::new(store.clone(), users.clone(), audit.clone(), auth).unwrap());
@@ -461,4 +463,36 @@ async fn writes_and_catalog_changes_at_one_time_leave_no_row_of_an_old_shape() {
     }
     test.sql("CREATE INDEX t_n ON t (n)").await;
     assert_eq!(test.rows("SELECT COUNT(*) FROM t WHERE n >= 0").await, json!([["200"]]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn i5_rows_of_a_dropped_user_go_also_if_the_server_stopped_before_they_were_deleted() {
+    let test = TestEngine::start();
+    test.sql("CREATE TABLE t (id INT PRIMARY KEY, n INT); CREATE INDEX by_n ON t (n)").await;
+    for user in ["anna", "ben"] {
+        let sql = "INSERT INTO t SELECT value, 1 FROM generate_series(1, 5000)";
+        assert_eq!(test.run_as(user, Role::User, sql, &[]).await.error, None);
+    }
+    // What a crash leaves right behind the commit that drops a user.
+    let dropped = |test: &TestEngine, user: &str| {
+        let writes = test.engine.0.parts.users.remove(&UserId::new(user).unwrap(), false).unwrap().unwrap();
+        test.store.commit_blocking(writes).unwrap();
+    };
+    dropped(&test, "anna");
+    let test = test.restart().await;
+    while !test.engine.0.parts.users.leaving().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let count = "SELECT count(*) FROM t WHERE n = 1";
+    let rows_of = async |user| {
+        let response = test.run_as(user, Role::User, count, &[]).await;
+        (response.error, response.results.last().map(|result| result.rows[0][0].clone()))
+    };
+    assert_eq!(rows_of("anna").await, (None, Some(Value::BigInt(0))));
+    assert_eq!(rows_of("ben").await, (None, Some(Value::BigInt(5_000))));
+    // Nor does anybody find them who is created before.
+    dropped(&test, "ben");
+    test.sql("CREATE USER 'ben' WITH PASSWORD 'long enough' ROLE user").await;
+    assert_eq!(rows_of("ben").await, (None, Some(Value::BigInt(0))));
+    assert_eq!(test.engine.0.parts.users.leaving(), []);
 }

@@ -80,13 +80,6 @@ impl CatalogState {
 }
 
 impl TableDef {
-    /// What was granted to this very grantee.
-    #[must_use]
-    pub fn granted_to(&self, grantee: &Grantee) -> Rights {
-        let found = self.grants.iter().find(|grant| grant.grantee == *grantee);
-        found.map_or(Rights::NONE, |grant| grant.rights)
-    }
-
     fn set_granted(&mut self, grantee: &Grantee, rights: Rights) {
         self.grants.retain(|grant| grant.grantee != *grantee);
         if !rights.is_empty() {

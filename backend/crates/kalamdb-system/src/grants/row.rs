@@ -17,8 +17,7 @@ pub fn rows(catalog: &CatalogState, user: &UserId, role: Role) -> Vec<Row> {
                 Grantee::User(user) => ("user", user.as_str()),
             };
             let row = |privilege| {
-                let cells =
-                    [table.name.namespace.as_str(), table.name.table.as_str(), kind, name, privilege];
+                let cells = [table.name.namespace.as_str(), table.name.table.as_str(), kind, name, privilege];
                 Row::new(cells.into_iter().map(Value::text).collect())
             };
             rows.extend(rights.iter().map(|right| row(right.as_str())));

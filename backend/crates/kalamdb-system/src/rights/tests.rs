@@ -49,9 +49,10 @@ fn a_grant_reaches_its_user_or_its_role_and_those_above() {
         TableKind::Shared,
         AccessLevel::Private,
         vec![
-            granted(Grantee::User(user("anna")), Right::Select),
             granted(Grantee::Role(Role::User), Right::Insert),
             granted(Grantee::Role(Role::Service), Right::Delete),
+            granted(Grantee::User(user("anna")), Right::Select),
+            granted(Grantee::User(user("ben")), Right::Insert),
         ],
     );
     let of = |name, role| table.rights_of(&user(name), role).to_string();

@@ -3,6 +3,9 @@
 //! Who administers has every right on every table, so what is granted matters to the roles below. A
 //! user of role `system` is above a dba, who can give it nothing and take nothing from it. REVOKE
 //! takes back what was granted, never what the access level gives, and says so.
+//!
+//! The gate is closed until the live loop has the commit in its queue, so no row is written between the
+//! loss of a right and that moment: whatever is read later comes to the loop later.
 
 use kalamdb_commons::{Role, TableName};
 use kalamdb_system::{Grantee, Rights, TableKind, UserError};
