@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kalamdb_api::{ApiState, InvalidOrigin};
-use kalamdb_auth::{Auth, AuthError, RootOutcome, SecretError};
+use kalamdb_auth::{Auth, AuthError, RootOutcome};
 use kalamdb_core::Engine;
 use kalamdb_core::engine::EngineOpenError;
 use kalamdb_store::{OpenError, ReadError, Store};
@@ -20,12 +20,14 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::{AuthOptionsError, Config};
 use crate::tls::{self, TlsError};
 
 /// Time between two looks at what the metrics no longer need.
 const METRICS_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
+/// Time between two looks at whether the keys of other issuers are to be fetched again.
+const KEYS_UPKEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// Time between two looks at what the audit log has to write and to delete.
 const AUDIT_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -67,9 +69,9 @@ pub enum StartError {
     /// The audit log cannot be read.
     #[error("the audit log cannot be read")]
     Audit(#[source] ReadError),
-    /// There is no key to sign tokens with.
+    /// There is no key to sign tokens with, or to check those of another issuer.
     #[error(transparent)]
-    Secret(#[from] SecretError),
+    Auth(#[from] AuthOptionsError),
     /// The engine cannot be opened.
     #[error(transparent)]
     Engine(#[from] EngineOpenError),
@@ -126,9 +128,11 @@ impl Server {
         };
 
         let shutdown = CancellationToken::new();
+        let keys = tokio::spawn(keep_issuer_keys(Arc::clone(&auth), shutdown.clone()));
         let state = ApiState { engine: engine.clone(), auth, users, options: Arc::new(options) };
         let api = tokio::spawn(kalamdb_api::serve(listener, state, shutdown.clone()));
         let mut others = vec![
+            keys,
             tokio::spawn(keep_metrics_up(shutdown.clone())),
             tokio::spawn(keep_audit_log(engine.audit().clone(), shutdown.clone())),
         ];
@@ -243,6 +247,21 @@ async fn keep_metrics_up(shutdown: CancellationToken) {
             () = shutdown.cancelled() => return,
             _ = tick.tick() => kalamdb_api::metrics::upkeep(),
         }
+    }
+}
+
+/// Keeps the keys of other issuers fresh.
+async fn keep_issuer_keys(auth: Arc<Auth>, shutdown: CancellationToken) {
+    let mut tick = tokio::time::interval(KEYS_UPKEEP_INTERVAL);
+    let keeping = async {
+        loop {
+            tick.tick().await;
+            auth.upkeep().await;
+        }
+    };
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = keeping => {}
     }
 }
 

@@ -4,18 +4,23 @@
 //! its own, and is named by what holds, after the requirement, invariant or rule it proves.
 
 mod attacker;
+mod audit;
 mod authentication;
 mod connections;
+mod doors;
 mod errors;
 mod frames;
 mod full_flow;
 mod golden;
 mod isolation;
+mod issuers;
 mod kill;
+mod lifetimes;
 mod limits;
 mod live_plans;
 mod model;
 mod notifications;
+mod outside_issuer;
 mod process;
 mod resume;
 mod rights;

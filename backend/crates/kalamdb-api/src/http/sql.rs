@@ -1,7 +1,5 @@
 //! `POST /v1/api/sql`: one or several statements, one answer.
 
-use std::net::IpAddr;
-
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
@@ -27,20 +25,14 @@ pub(crate) async fn run(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let client = client_address(&doors.options.trusted_proxies, peer, &headers);
-    match execute(&doors, client, &headers, body).await {
+    match execute(&doors, peer, &headers, body).await {
         Ok(response) => answer(response).await,
         Err(error) => error.into_sql_response(),
     }
 }
 
-async fn execute(
-    doors: &Doors,
-    client: IpAddr,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<SqlResponse, RequestError> {
-    let identity = bearer::identity(&doors.auth, headers)?;
+async fn execute(doors: &Doors, peer: Peer, headers: &HeaderMap, body: Body) -> Result<SqlResponse, RequestError> {
+    let identity = bearer::identity(doors, peer, headers).await?;
     let _pass = doors
         .requests
         .enter(identity.user.clone())
@@ -49,6 +41,7 @@ async fn execute(
     if doors.shutdown.is_cancelled() {
         return Err(RequestError::new(ErrorCode::Unavailable, "the server is shutting down"));
     }
+    let client = client_address(&doors.options.trusted_proxies, peer, headers);
     let caller = Caller { user: identity.user, role: identity.role, client: Some(client) };
     Ok(doors.engine.execute(caller, request).await)
 }

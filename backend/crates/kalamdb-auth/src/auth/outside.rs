@@ -48,7 +48,7 @@ impl Auth {
     /// Fetches the keys of other issuers where it is time to. To be called every few seconds.
     pub async fn upkeep(&self) {
         for issuer in self.issuers.iter() {
-            issuer.keys.upkeep(self.store.clock().as_ref()).await;
+            issuer.keys.upkeep(self.store.clock()).await;
         }
     }
 
@@ -77,7 +77,7 @@ impl Auth {
         if let Err(OutsideRefusal::UnknownKey) = self.check_outsider(token)
             && let Some(issuer) = self.issuers.named_in(token)
         {
-            issuer.keys.look_again(self.store.clock().as_ref()).await;
+            issuer.keys.look_again(self.store.clock()).await;
         }
         if let Ok(Checked::Newcomer(grant)) = self.check_outsider(token) {
             self.make_newcomer(&grant, address).await?;

@@ -2,7 +2,8 @@
 //!
 //! They are fetched again after a time, and when a token names a key that is not known; the latter at most
 //! every so often, as anybody can make up such a token. While the source gives none the old keys stay,
-//! but not for ever. One fetch runs at a time, and few wait for it.
+//! but not for ever. One fetch runs at a time, and few wait for it. A fetch that has begun is brought to its
+//! end whoever asked for it: otherwise clients that go away could keep new keys from ever coming.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,9 +20,15 @@ use crate::metrics;
 const WAITING_MAX: usize = 64;
 const MICROS_PER_SEC: i64 = 1_000_000;
 
+/// Shortest time after which a source that gave none is asked again, in microseconds.
+const RETRY_MICROS: i64 = 5_000_000;
+
 /// The keys of one issuer.
 #[derive(Debug)]
-pub(crate) struct KeyCache {
+pub(crate) struct KeyCache(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
     source: Arc<dyn KeySource>,
     options: KeyOptions,
     state: RwLock<State>,
@@ -49,38 +56,53 @@ impl Drop for Waiting<'_> {
 
 impl KeyCache {
     pub(super) fn new(source: Arc<dyn KeySource>, options: KeyOptions) -> Self {
-        KeyCache {
+        KeyCache(Arc::new(Inner {
             source,
             options,
             state: RwLock::default(),
             fetching: tokio::sync::Mutex::default(),
             waiting: AtomicUsize::new(0),
-        }
+        }))
     }
 
     /// The keys that are believed now, in microseconds since the Unix epoch.
     pub(super) fn keys(&self, now: i64) -> Arc<KeySet> {
-        let state = self.state.read();
-        let is_fresh = state.fetched_at.is_some_and(|at| now.saturating_sub(at) <= micros(self.options.max_stale_secs));
+        let state = self.0.state.read();
+        let max_stale = micros(self.0.options.max_stale_secs);
+        let is_fresh = state.fetched_at.is_some_and(|at| now.saturating_sub(at) <= max_stale);
         if is_fresh { Arc::clone(&state.keys) } else { Arc::default() }
     }
 
     /// A key is not known: looks for newer ones, unless that was done just now.
-    pub(crate) async fn look_again(&self, clock: &dyn Clock) {
-        if self.waiting.fetch_add(1, Ordering::Relaxed) < WAITING_MAX {
-            let _waiting = Waiting(&self.waiting);
-            self.fetch_after(micros(self.options.min_refresh_secs), clock).await;
-        } else {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
+    pub(crate) async fn look_again(&self, clock: &Arc<dyn Clock>) {
+        let before = self.0.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Waiting(&self.0.waiting);
+        if before < WAITING_MAX {
+            self.fetch(micros(self.0.options.min_refresh_secs), clock).await;
         }
     }
 
     /// Fetches the keys if it is time to.
-    pub(crate) async fn upkeep(&self, clock: &dyn Clock) {
-        let interval = i64::try_from(self.source.refresh_interval().as_micros()).unwrap_or(i64::MAX);
-        self.fetch_after(interval, clock).await;
+    pub(crate) async fn upkeep(&self, clock: &Arc<dyn Clock>) {
+        let interval = i64::try_from(self.0.source.refresh_interval().as_micros()).unwrap_or(i64::MAX);
+        let now = clock.now_micros();
+        let fetched_at = self.0.state.read().fetched_at;
+        if fetched_at.is_none_or(|at| !(0..interval).contains(&now.saturating_sub(at))) {
+            let pause = micros(self.0.options.min_refresh_secs).max(RETRY_MICROS).min(interval);
+            self.fetch(pause, clock).await;
+        }
     }
 
+    async fn fetch(&self, pause: i64, clock: &Arc<dyn Clock>) {
+        let (inner, clock) = (Arc::clone(&self.0), Arc::clone(clock));
+        let fetched = tokio::spawn(async move { inner.fetch_after(pause, clock.as_ref()).await });
+        if let Err(error) = fetched.await {
+            tracing::error!(%error, "fetching the keys of an issuer broke");
+        }
+    }
+}
+
+impl Inner {
     /// Fetches the keys, unless the source was asked within the last `pause` microseconds.
     async fn fetch_after(&self, pause: i64, clock: &dyn Clock) {
         let asked_before = self.state.read().asked_at;

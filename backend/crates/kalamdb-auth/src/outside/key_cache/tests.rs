@@ -11,7 +11,7 @@ use crate::outside::fixtures::{GivenKeys, NOW, Pair};
 struct Fixture {
     source: Arc<GivenKeys>,
     cache: KeyCache,
-    clock: ManualClock,
+    clock: Arc<ManualClock>,
 }
 
 impl Fixture {
@@ -19,20 +19,24 @@ impl Fixture {
         let source = Arc::new(GivenKeys::of(&[Pair::P256.published("one")]));
         let options = KeyOptions { min_refresh_secs: 30, max_stale_secs: 3_600 };
         let cache = KeyCache::new(Arc::new(Arc::clone(&source)), options);
-        Fixture { source, cache, clock: ManualClock::new(NOW) }
+        Fixture { source, cache, clock: Arc::new(ManualClock::new(NOW)) }
     }
 
     fn knows(&self, name: &str) -> bool {
         self.cache.keys(self.clock.now_micros()).find(Some(name), Algorithm::ES256).is_some()
     }
 
+    fn as_clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
     async fn look_again(&self) {
-        self.cache.look_again(&self.clock).await;
+        self.cache.look_again(&self.as_clock()).await;
     }
 
     async fn upkeep_after(&self, secs: i64) {
         self.clock.advance_secs(secs);
-        self.cache.upkeep(&self.clock).await;
+        self.cache.upkeep(&self.as_clock()).await;
     }
 }
 
@@ -103,7 +107,7 @@ async fn s06_while_the_source_gives_none_the_keys_stay_but_not_for_ever() {
 }
 
 #[tokio::test]
-async fn an_outage_is_not_asked_through_again_and_again() {
+async fn an_outage_is_asked_through_now_and_then() {
     let fixture = Fixture::new();
     fixture.source.take_away();
     for _ in 0..10 {
@@ -111,4 +115,50 @@ async fn an_outage_is_not_asked_through_again_and_again() {
         fixture.upkeep_after(1).await;
     }
     assert_eq!(fixture.source.times_asked(), 1);
+    fixture.source.give(&[Pair::P256.published("one")]);
+    fixture.upkeep_after(20).await;
+    assert!(fixture.knows("one"), "sooner than the next fetch was due");
+}
+
+/// A source that answers when it is told to.
+#[derive(Debug, Default)]
+struct SlowKeys {
+    begun: tokio::sync::Notify,
+    answer: tokio::sync::Notify,
+}
+
+impl KeySource for Arc<SlowKeys> {
+    fn fetch(&self) -> crate::outside::KeyFetch<'_> {
+        Box::pin(async {
+            self.begun.notify_one();
+            self.answer.notified().await;
+            Ok(serde_json::json!({ "keys": [Pair::P256.published("one")] }).to_string().into_bytes())
+        })
+    }
+
+    fn refresh_interval(&self) -> std::time::Duration {
+        std::time::Duration::from_secs(300)
+    }
+}
+
+#[tokio::test]
+async fn s06_a_fetch_goes_on_when_the_client_that_caused_it_goes_away() {
+    let slow = Arc::new(SlowKeys::default());
+    let cache = Arc::new(KeyCache::new(Arc::new(Arc::clone(&slow)), KeyOptions::default()));
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(NOW));
+    let client = tokio::spawn({
+        let (cache, clock) = (Arc::clone(&cache), Arc::clone(&clock));
+        async move { cache.look_again(&clock).await }
+    });
+    slow.begun.notified().await;
+    client.abort();
+    assert!(client.await.unwrap_err().is_cancelled());
+    let waiting = tokio::spawn({
+        let (cache, clock) = (Arc::clone(&cache), Arc::clone(&clock));
+        async move { cache.look_again(&clock).await }
+    });
+    slow.answer.notify_one();
+    waiting.await.unwrap();
+    assert!(cache.keys(NOW).find(Some("one"), Algorithm::ES256).is_some());
+    assert_eq!(cache.0.waiting.load(Ordering::SeqCst), 0);
 }

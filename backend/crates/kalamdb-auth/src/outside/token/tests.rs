@@ -15,7 +15,8 @@ async fn issuers_with(keys: &[Json], change: impl FnOnce(&mut IssuerOptions)) ->
     change(&mut options);
     let issuers = Issuers::new(vec![options], KeyOptions::default());
     for issuer in issuers.iter() {
-        issuer.keys.upkeep(&ManualClock::new(NOW)).await;
+        let clock: Arc<dyn kalamdb_store::Clock> = Arc::new(ManualClock::new(NOW));
+        issuer.keys.upkeep(&clock).await;
     }
     issuers
 }
