@@ -20,7 +20,7 @@ async fn world_with(settings: &[(&str, &str)]) -> (TestServer, Session, Session,
 }
 
 /// Statements, and the rights on `t` that each needs.
-const STATEMENTS: [(&str, &str); 34] = [
+const STATEMENTS: [(&str, &str); 35] = [
     ("S", "SELECT * FROM t"),
     ("S", "SELECT n FROM t WHERE id = 1"),
     ("S", "SELECT count(*) FROM t"),
@@ -50,6 +50,7 @@ const STATEMENTS: [(&str, &str); 34] = [
     ("SU", "UPDATE t SET n = n + 1"),
     ("SU", "UPDATE t SET n = 5 WHERE id = 1"),
     ("SU", "UPDATE t SET n = (SELECT count(*) FROM t)"),
+    ("SU", "UPDATE t SET n = (SELECT 7 FROM t LIMIT 1)"),
     ("SU", "UPDATE t SET n = 5 RETURNING _seq"),
     ("D", "DELETE FROM t"),
     ("SD", "DELETE FROM t WHERE id = 1"),
@@ -420,4 +421,58 @@ async fn i8_a_request_under_way_does_nothing_more_once_its_user_is_dropped_or_ha
     let dora = server.http().login("dora", "password of dora").await;
     assert_eq!(dora.rows("SELECT * FROM mine").await, Vec::<Vec<Json>>::new());
     assert_eq!(root.rows("SELECT namespace_id FROM system.namespaces WHERE namespace_id = 'n'").await.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s12_what_administrators_do_and_what_is_refused_leaves_a_line_without_values() {
+    let (server, root, anna, _) = world().await;
+    let dora = server.user("dora", "dba").await;
+    let mut socket = anna.connect().await;
+    socket.subscribe("s", "SELECT 1 AS one").await;
+    let live_id = format!("anna-{}-s", socket.connection_id());
+    let done = [
+        ("ddl", "CREATE NAMESPACE", "n", "CREATE NAMESPACE n".to_owned()),
+        (
+            "ddl",
+            "CREATE TABLE",
+            "n.x",
+            "CREATE TABLE n.x (id INT PRIMARY KEY, text TEXT DEFAULT 'tell-nobody')".to_owned(),
+        ),
+        ("ddl", "ALTER TABLE", "default.t", "ALTER TABLE t SET (ACCESS_LEVEL = 'PUBLIC')".to_owned()),
+        ("ddl", "CREATE INDEX", "default.t", "CREATE INDEX by_n ON t (n)".to_owned()),
+        ("ddl", "DROP INDEX", "default.t", "DROP INDEX by_n ON t".to_owned()),
+        (
+            "grant",
+            "GRANT",
+            "SELECT, INSERT on default.t to user \"anna\"",
+            "GRANT SELECT, INSERT ON t TO USER 'anna'".to_owned(),
+        ),
+        ("grant", "REVOKE", "INSERT on default.t from user \"anna\"", "REVOKE INSERT ON t FROM USER 'anna'".to_owned()),
+        ("user", "CREATE USER", "x", "CREATE USER 'x' WITH PASSWORD 'tell-nobody' ROLE user".to_owned()),
+        ("user", "ALTER USER", "x", "ALTER USER 'x' SET EMAIL 'tell-nobody@example.org'".to_owned()),
+        ("token_revoked", "REVOKE TOKENS", "x", "REVOKE TOKENS FOR USER 'x'".to_owned()),
+        ("user", "DROP USER", "x", "DROP USER 'x'".to_owned()),
+        ("ddl", "DROP TABLE", "n.x", "DROP TABLE n.x".to_owned()),
+        ("ddl", "DROP NAMESPACE", "n", "DROP NAMESPACE n".to_owned()),
+        ("kill", "KILL LIVE QUERY", live_id.as_str(), format!("KILL LIVE QUERY '{live_id}'")),
+    ];
+    for (.., sql) in &done {
+        dora.sql(sql).await;
+        anna.sql_fails(sql).await;
+    }
+    let log = "SELECT kind, action, object, outcome FROM system.audit_log WHERE user_id";
+    let of_dora = root.rows(&format!("{log} = 'dora' AND kind NOT IN ('login', 'logout') ORDER BY audit_id")).await;
+    let of_anna = root.rows(&format!("{log} = 'anna' AND kind NOT IN ('login', 'logout')")).await;
+    let lines = |outcome: &str| -> Vec<Vec<Json>> {
+        done.iter()
+            .map(|(kind, action, object, _)| vec![json!(kind), json!(action), json!(object), json!(outcome)])
+            .collect()
+    };
+    assert_eq!(of_dora, lines("ok"));
+    for line in lines("PERMISSION_DENIED") {
+        assert!(of_anna.contains(&line), "{line:?} is not in {of_anna:?}");
+    }
+    let all = json!(root.rows("SELECT * FROM system.audit_log").await).to_string();
+    assert!(!all.contains("tell-nobody"), "{all}");
+    assert_eq!(dora.cell("SELECT count(*) > 0 FROM system.audit_log").await, json!(true));
 }

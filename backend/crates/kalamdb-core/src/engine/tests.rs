@@ -496,3 +496,21 @@ async fn i5_rows_of_a_dropped_user_go_also_if_the_server_stopped_before_they_wer
     assert_eq!(rows_of("ben").await, (None, Some(Value::BigInt(0))));
     assert_eq!(test.engine.0.parts.users.leaving(), []);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn i8_who_acts_in_a_request_is_not_another_of_the_same_name() {
+    let test = TestEngine::start();
+    let parts = &test.engine.0.parts;
+    let begin = || acting::Acting::begin(parts, Caller::new(test.stored("anna", Role::User), Role::User)).unwrap();
+    let first = begin();
+    assert_eq!(first.check(parts), Ok(()));
+    test.sql("DROP USER 'anna'").await;
+    assert_eq!(first.check(parts).unwrap_err().code, ErrorCode::TokenRevoked);
+    let second = begin();
+    assert_eq!(first.check(parts).unwrap_err().code, ErrorCode::TokenRevoked, "that is another anna");
+    assert_eq!(second.check(parts), Ok(()));
+    test.sql("ALTER USER 'anna' SET EMAIL 'a@b'").await;
+    assert_eq!(second.check(parts), Ok(()));
+    test.sql("ALTER USER 'anna' SET ROLE service").await;
+    assert_eq!(second.check(parts).unwrap_err().code, ErrorCode::TokenRevoked);
+}
