@@ -4,6 +4,7 @@
 //! names it. Values are not repeated in messages, as they may be secrets.
 
 mod given;
+mod issuers;
 mod settings;
 mod value;
 
@@ -15,6 +16,8 @@ use kalamdb_api::AllowedOrigins;
 use kalamdb_auth::{PASSWORD_BYTES_MAX, PASSWORD_BYTES_MIN, Secret};
 
 pub use given::Origin;
+pub use issuers::{Jwks, TrustedIssuer};
+pub use options::AuthOptionsError;
 pub use settings::Config;
 pub use value::LogFormat;
 
@@ -129,6 +132,9 @@ impl Config {
 
     fn check_auth(&self) -> Result<(), (&'static str, String)> {
         check_label("auth.issuer", &self.auth.issuer)?;
+        if self.auth.trusted_issuers.iter().any(|trusted| trusted.issuer == self.auth.issuer) {
+            return Err(("auth.trusted_issuers", "holds our own auth.issuer, whose tokens only we sign".to_owned()));
+        }
         if let Some(Hidden(secret)) = &self.auth.jwt_secret
             && Secret::new(secret.as_bytes()).is_err()
         {

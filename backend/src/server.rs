@@ -11,20 +11,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kalamdb_api::{ApiState, InvalidOrigin};
-use kalamdb_auth::{Auth, AuthError, RootOutcome, SecretError};
+use kalamdb_auth::{Auth, AuthError, RootOutcome};
 use kalamdb_core::Engine;
 use kalamdb_core::engine::EngineOpenError;
-use kalamdb_store::{OpenError, Store, StoreOptions};
-use kalamdb_system::{Catalog, StateError, Users};
+use kalamdb_store::{OpenError, ReadError, Store, StoreOptions};
+use kalamdb_system::{AuditLog, Catalog, StateError, Users};
 use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::{AuthOptionsError, Config};
 use crate::tls::{self, TlsError};
 
 /// Time between two looks at what the metrics no longer need.
 const METRICS_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Time between two looks at whether the keys of other issuers are to be fetched again.
+const KEYS_UPKEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// Time between two looks at what the audit log has to write and to delete.
+const AUDIT_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A server that runs. Dropping it leaves it running; [`Server::stop`] ends it.
 pub struct Server {
@@ -61,9 +66,12 @@ pub enum StartError {
     /// The catalog or the users cannot be read.
     #[error("the catalog cannot be read")]
     State(#[from] StateError),
-    /// There is no key to sign tokens with.
+    /// The audit log cannot be read.
+    #[error("the audit log cannot be read")]
+    Audit(#[source] ReadError),
+    /// There is no key to sign tokens with, or to check those of another issuer.
     #[error(transparent)]
-    Secret(#[from] SecretError),
+    Auth(#[from] AuthOptionsError),
     /// The engine cannot be opened.
     #[error(transparent)]
     Engine(#[from] EngineOpenError),
@@ -139,9 +147,14 @@ impl Server {
         };
 
         let shutdown = CancellationToken::new();
+        let keys = tokio::spawn(keep_issuer_keys(Arc::clone(&auth), shutdown.clone()));
         let state = ApiState { engine: engine.clone(), auth, users, options: Arc::new(options) };
         let api = tokio::spawn(kalamdb_api::serve(listener, state, shutdown.clone()));
-        let mut others = vec![tokio::spawn(keep_metrics_up(shutdown.clone()))];
+        let mut others = vec![
+            keys,
+            tokio::spawn(keep_metrics_up(shutdown.clone())),
+            tokio::spawn(keep_audit_log(engine.audit().clone(), shutdown.clone())),
+        ];
         if let Some((listener, address)) = admin {
             tracing::info!(%address, "operators are answered");
             others.push(tokio::spawn(serve_operators(listener, shutdown.clone())));
@@ -221,10 +234,11 @@ impl Parts {
         let store = Store::open(store)?;
         let catalog = Arc::new(Catalog::load(&store)?);
         let users = Arc::new(Users::load(&store)?);
-        let auth = Arc::new(Auth::new(store.clone(), Arc::clone(&users), config.auth_options()?)?);
+        let audit = AuditLog::open(store.clone(), config.audit_options()).map_err(StartError::Audit)?;
+        let auth = Arc::new(Auth::new(store.clone(), Arc::clone(&users), audit.clone(), config.auth_options()?)?);
         let settings = config.setting_rows(store.epoch());
         let options = config.engine_options(settings);
-        let engine = Engine::open(store.clone(), catalog, Arc::clone(&users), Arc::clone(&auth), options)?;
+        let engine = Engine::open(store.clone(), catalog, Arc::clone(&users), Arc::clone(&auth), audit, options)?;
         Ok(Parts { store, users, auth, engine })
     }
 }
@@ -262,6 +276,33 @@ async fn keep_metrics_up(shutdown: CancellationToken) {
             _ = tick.tick() => kalamdb_api::metrics::upkeep(),
         }
     }
+}
+
+/// Keeps the keys of other issuers fresh.
+async fn keep_issuer_keys(auth: Arc<Auth>, shutdown: CancellationToken) {
+    let mut tick = tokio::time::interval(KEYS_UPKEEP_INTERVAL);
+    let keeping = async {
+        loop {
+            tick.tick().await;
+            auth.upkeep().await;
+        }
+    };
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = keeping => {}
+    }
+}
+
+/// Keeps the audit log within its bounds, and at the end writes what it has only counted.
+async fn keep_audit_log(audit: AuditLog, shutdown: CancellationToken) {
+    let mut tick = tokio::time::interval(AUDIT_UPKEEP_INTERVAL);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            _ = tick.tick() => audit.upkeep().await,
+        }
+    }
+    audit.flush().await;
 }
 
 fn greeting(root: &RootOutcome, scheme: &str, addr: SocketAddr) -> String {

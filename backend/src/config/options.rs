@@ -4,15 +4,27 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kalamdb_api::{AllowedOrigins, ApiOptions, InvalidOrigin, SocketOptions};
-use kalamdb_auth::{AuthOptions, Secret, SecretError};
+use kalamdb_auth::{AuthOptions, FileKeys, IssuerOptions, KeyOptions, KeySource, KeySourceError, Secret, SecretError};
 use kalamdb_core::live::LiveOptions;
 use kalamdb_core::{EngineOptions, Limits};
-use kalamdb_store::{Durability, FORMAT_VERSION, StoreOptions};
-use kalamdb_system::SettingRow;
+use kalamdb_store::{Durability, FORMAT_VERSION, StoreOptions, SystemClock};
+use kalamdb_system::{AuditOptions, SettingRow};
 use tokio_rustls::TlsAcceptor;
 
-use super::Config;
 use super::value::{DurabilityMode, Hidden, parse_value};
+use super::{Config, Jwks, TrustedIssuer};
+use crate::jwks::UrlKeys;
+
+/// Why there is nothing to sign or check tokens with.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthOptionsError {
+    /// There is no secret.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The keys of an issuer cannot be used.
+    #[error("a setting of \"auth.trusted_issuers\" cannot be used")]
+    Keys(#[from] KeySourceError),
+}
 
 impl Config {
     pub(crate) fn store_options(&self) -> StoreOptions {
@@ -32,8 +44,9 @@ impl Config {
     }
 
     /// The configured secret, or the one in the data directory, which must be there.
-    pub(crate) fn auth_options(&self) -> Result<AuthOptions, SecretError> {
+    pub(crate) fn auth_options(&self) -> Result<AuthOptions, AuthOptionsError> {
         let auth = &self.auth;
+        let issuers = auth.trusted_issuers.iter().map(|trusted| self.issuer_options(trusted));
         Ok(AuthOptions {
             secret: match &auth.jwt_secret {
                 Some(Hidden(secret)) => Secret::new(secret.as_bytes())?,
@@ -43,7 +56,38 @@ impl Config {
             access_ttl_secs: auth.access_token_ttl_secs,
             refresh_ttl_secs: auth.refresh_token_ttl_secs,
             login_attempts_per_minute: auth.login_attempts_per_minute,
+            issuers: issuers.collect::<Result<_, _>>()?,
+            issuer_keys: KeyOptions {
+                min_refresh_secs: auth.jwks_min_refresh_secs,
+                max_stale_secs: auth.jwks_max_stale_secs,
+            },
         })
+    }
+
+    fn issuer_options(&self, trusted: &TrustedIssuer) -> Result<IssuerOptions, KeySourceError> {
+        let keys: Arc<dyn KeySource> = match &trusted.jwks {
+            Jwks::File(path) => Arc::new(FileKeys::open(path)?),
+            Jwks::Url(url) => Arc::new(UrlKeys::new(url, Duration::from_secs(self.auth.jwks_refresh_secs))?),
+        };
+        Ok(IssuerOptions {
+            issuer: trusted.issuer.clone(),
+            audiences: trusted.audiences.clone(),
+            user_claim: trusted.user_claim.clone(),
+            user_prefix: trusted.user_prefix.clone(),
+            create_users: trusted.create_users,
+            elevated_users: trusted.elevated_users.clone(),
+            keys,
+        })
+    }
+
+    pub(crate) fn audit_options(&self) -> AuditOptions {
+        let audit = &self.audit;
+        AuditOptions {
+            enabled: audit.enabled,
+            logins: audit.logins,
+            max_age_days: audit.max_age_days,
+            max_bytes: audit.max_bytes,
+        }
     }
 
     pub(crate) fn engine_options(&self, settings: Vec<SettingRow>) -> EngineOptions {
@@ -106,6 +150,7 @@ impl Config {
             nesting_max: limits.max_nesting,
             relations_max: limits.max_relations,
             columns_max: limits.max_columns,
+            grantees_max: limits.max_grantees,
             result_rows_max: limits.max_result_rows,
             result_bytes_max: limits.max_result_bytes,
             query_memory_bytes_max: limits.max_query_memory_bytes,

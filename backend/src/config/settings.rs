@@ -10,6 +10,7 @@ use ipnet::IpNet;
 
 use super::ConfigError;
 use super::given::Given;
+use super::issuers::TrustedIssuer;
 use super::value::{DurabilityMode, Hidden, LogFormat, SettingValue, read_number};
 
 /// Ten years, the longest time there is here.
@@ -163,14 +164,38 @@ settings! {
         /// Key that tokens are signed with (HS256), 32 bytes or more. Not set: a random one, kept in the
         /// data directory.
         jwt_secret: Option<Hidden> = None;
-        /// Name under which tokens are given out. Tokens of other issuers are refused.
+        /// Name under which tokens are given out. Tokens of others are refused, but for those of
+        /// `auth.trusted_issuers`.
         issuer: String = "kalamdb".to_owned();
         /// Life of an access token.
         access_token_ttl_secs: u64 = 3_600, 1..=SECS_MAX;
         /// Life of a refresh token.
         refresh_token_ttl_secs: u64 = 604_800, 1..=SECS_MAX;
+        /// Other issuers whose tokens are taken as access tokens: a list of tables with `issuer`, `audiences`,
+        /// and `jwks_url` (https, or http on this machine) or `jwks_file`; `user_claim` (`sub`),
+        /// `user_prefix`, `create_users` (false) and `elevated_users` may be said. In the environment as
+        /// JSON. See docs/SECURITY.md.
+        trusted_issuers: Vec<TrustedIssuer> = Vec::new();
+        /// How often the keys of an issuer are fetched from its URL.
+        jwks_refresh_secs: u64 = 300, 1..=86_400;
+        /// Least time between two looks for a key that a token names and nobody knows.
+        jwks_min_refresh_secs: u64 = 30, 0..=3_600;
+        /// How long the keys of an issuer are believed while they cannot be fetched.
+        jwks_max_stale_secs: u64 = 86_400, 1..=SECS_MAX;
         /// Failed logins per minute, per address and per user. 0: no limit.
         login_attempts_per_minute: u32 = 10, 0..=60_000;
+    }
+
+    /// What is remembered of who did what (`system.audit_log`).
+    audit: AuditSettings {
+        /// Write the audit log. What is there already can be read either way.
+        enabled: bool = true;
+        /// Write logins and logouts that went well, too.
+        logins: bool = true;
+        /// How long an entry is kept.
+        max_age_days: u32 = 90, 1..=36_500;
+        /// Bytes of all entries. Logins and what was refused get at most a quarter of them.
+        max_bytes: u64 = 256 << 20, (1 << 20)..=BYTES_MAX;
     }
 
     /// HTTP. A count of 0 means no limit.
@@ -260,6 +285,8 @@ settings! {
         max_relations: usize = 128, 4..=1_024;
         /// Columns of one table, and of one result.
         max_columns: usize = 500, 8..=10_000;
+        /// Roles and users to whom rights on one table are granted.
+        max_grantees: usize = 1_000, 1..=100_000;
         /// Rows of one result.
         max_result_rows: usize = 100_000, 1..=COUNT_MAX;
         /// Bytes of all results of one request, roughly.

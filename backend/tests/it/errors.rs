@@ -39,16 +39,18 @@ async fn sql_with_a_revoked_token_is_token_revoked() {
 async fn a_user_who_may_not_is_permission_denied() {
     let server = TestServer::start().await;
     let root = server.root().await;
-    root.sql("CREATE SHARED TABLE secrets (id INT PRIMARY KEY)").await;
+    root.sql("CREATE SHARED TABLE news (id INT PRIMARY KEY) WITH (ACCESS_LEVEL = 'PUBLIC')").await;
     let anna = server.user("anna", "user").await;
     for sql in [
-        "SELECT * FROM secrets",
-        "INSERT INTO secrets VALUES (1)",
-        "UPDATE secrets SET id = 2",
-        "DELETE FROM secrets",
+        "SELECT * FROM system.users",
+        "INSERT INTO news VALUES (1)",
+        "UPDATE news SET id = 2",
+        "DELETE FROM news",
         "CREATE TABLE t (id INT PRIMARY KEY)",
         "CREATE NAMESPACE n",
-        "DROP TABLE secrets",
+        "DROP TABLE news",
+        "GRANT INSERT ON news TO USER 'anna'",
+        "REVOKE SELECT ON news FROM ROLE user",
         "CREATE USER 'x' WITH PASSWORD 'long enough' ROLE user",
         "KILL CONNECTION '00000000000000000000000000000000'",
     ] {

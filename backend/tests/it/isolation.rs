@@ -87,10 +87,18 @@ async fn s20_a_table_one_may_not_see_and_one_that_is_not_there_tell_nothing_of_i
         "SELECT (SELECT text FROM secrets LIMIT 1)",
         "WITH s AS (SELECT * FROM secrets) SELECT * FROM s",
         "EXPLAIN LIVE SELECT * FROM secrets",
+        "EXPLAIN SELECT * FROM secrets",
+        "UPDATE secrets SET text = ''",
+        "DELETE FROM secrets",
+        "DESCRIBE TABLE secrets",
+        "SHOW GRANTS ON secrets",
     ] {
+        // Word for word what a table is answered with that is not there.
         let failure = anna.sql_fails(sql).await;
-        assert_eq!(failure.code, "PERMISSION_DENIED", "{sql}: {failure}");
-        assert!(!failure.message.contains("hidden") && !failure.message.contains("text"), "{failure}");
+        let missing = anna.sql_fails(&sql.replace("secrets", "nothing")).await;
+        assert_eq!((failure.status, failure.code), (400, "NOT_FOUND".to_owned()), "{sql}");
+        assert_eq!(failure.message.replace("secrets", "nothing"), missing.message, "{sql}");
+        assert!(!failure.message.contains("hidden") && !failure.message.contains("text"), "{}", failure.message);
     }
 }
 

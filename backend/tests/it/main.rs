@@ -3,23 +3,30 @@
 //! One program, because every test program links the whole engine. Each test has a server of
 //! its own, and is named by what holds, after the requirement, invariant or rule it proves.
 
+mod attacker;
+mod audit;
 mod authentication;
 mod conflicts;
 mod connections;
 mod crash;
+mod doors;
 mod errors;
 mod frames;
 mod full_flow;
 mod golden;
 mod isolation;
+mod issuers;
 mod kill;
+mod lifetimes;
 mod limits;
 mod live_plans;
 mod model;
 mod notifications;
 mod oracle;
+mod outside_issuer;
 mod process;
 mod resume;
+mod rights;
 mod routing;
 mod schema_changes;
 mod slow_readers;

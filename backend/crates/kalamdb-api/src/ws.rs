@@ -24,6 +24,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Version};
 use axum::response::Response;
 use futures_util::FutureExt as _;
 use hyper::upgrade::OnUpgrade;
@@ -45,7 +46,14 @@ const FULL_RETRY_SECS: u64 = 5;
 
 /// `GET /v1/ws`: grants an upgrade and lets the socket live.
 pub(crate) async fn upgrade(State(doors): State<Doors>, mut request: Request) -> Response {
-    match admit(doors, &request) {
+    // A body is not shared between threads, and what is asked here waits.
+    let head = Head {
+        version: request.version(),
+        headers: request.headers().clone(),
+        peer: request.extensions().get::<Peer>().copied(),
+        admission: request.extensions().get::<Arc<Admission>>().cloned(),
+    };
+    match admit(doors, head).await {
         Ok((handshake, socket)) => {
             let span = tracing::debug_span!(
                 "socket",
@@ -60,27 +68,32 @@ pub(crate) async fn upgrade(State(doors): State<Doors>, mut request: Request) ->
     }
 }
 
+/// What is read of a request.
+struct Head {
+    version: Version,
+    headers: HeaderMap,
+    peer: Option<Peer>,
+    admission: Option<Arc<Admission>>,
+}
+
 /// May this request become a socket?
-fn admit(doors: Doors, request: &Request) -> Result<(Handshake, NewSocket), RequestError> {
+async fn admit(doors: Doors, head: Head) -> Result<(Handshake, NewSocket), RequestError> {
     let refuse = |code, what| RequestError::new(code, what);
-    let headers = request.headers();
+    let Head { version, headers, peer, admission } = head;
+    let headers = &headers;
     if !doors.options.allowed_origins.admit(headers) {
         return Err(refuse(ErrorCode::PermissionDenied, "the origin may not use this server"));
     }
     if doors.shutdown.is_cancelled() {
         return Err(refuse(ErrorCode::Unavailable, "the server is shutting down"));
     }
-    let handshake = Handshake::read(request.version(), headers)?;
+    let handshake = Handshake::read(version, headers)?;
+    let peer = peer.ok_or_else(|| RequestError::internal(&"the address of a connection is not known"))?;
+    let address = client_address(&doors.options.trusted_proxies, peer, headers);
     let proven = match bearer::token(headers) {
-        Some(token) => Some(authenticate::check(&doors.auth, token)?),
+        Some(token) => Some(authenticate::check(&doors.auth, token, address).await?),
         None => None,
     };
-    let peer = request
-        .extensions()
-        .get::<Peer>()
-        .copied()
-        .ok_or_else(|| RequestError::internal(&"the address of a connection is not known"))?;
-    let address = client_address(&doors.options.trusted_proxies, peer, headers);
     let full = |_| {
         refuse(ErrorCode::RateLimitExceeded, "too many WebSockets of this address are open")
             .retry_after(FULL_RETRY_SECS)
@@ -92,8 +105,7 @@ fn admit(doors: Doors, request: &Request) -> Result<(Handshake, NewSocket), Requ
     };
     let peer = SocketAddr::new(canonical(peer.0.ip()), peer.0.port());
     let client_addr = if peer.ip() == address { peer.to_string() } else { address.to_string() };
-    let admission = request.extensions().get::<Arc<Admission>>().cloned();
-    Ok((handshake, NewSocket { doors, proven, client_addr, pass, unauthenticated, admission }))
+    Ok((handshake, NewSocket { doors, proven, address, client_addr, pass, unauthenticated, admission }))
 }
 
 /// Waits for the stream below the request and lives the socket's life on it.

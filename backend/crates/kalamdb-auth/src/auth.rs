@@ -3,6 +3,8 @@
 //! It keeps no sessions. Who a token speaks for is found in the stored user each time, so a change of
 //! password or role, a drop or a revocation counts from the commit that makes it.
 
+mod outside;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,11 +12,12 @@ use std::time::Duration;
 
 use kalamdb_commons::{Role, UserId};
 use kalamdb_store::{Commit, CommitError, Store};
-use kalamdb_system::{NewUser, StateError, UserError, UserRecord, Users};
+use kalamdb_system::{AuditEntry, AuditKind, AuditLog, NewUser, StateError, UserError, UserRecord, Users};
 
 use crate::error::AuthError;
 use crate::login_limit::{LoginLimit, RefreshLimit, RetryAfter};
 use crate::metrics;
+use crate::outside::{IssuerOptions, Issuers, KeyOptions};
 use crate::password::{self, PASSWORD_BYTES_MAX, Passwords};
 use crate::revocation::RevokedPairs;
 use crate::secret::{Secret, random_bytes};
@@ -29,8 +32,10 @@ const RACING_REFRESH_MICROS: i64 = 60_000_000;
 pub struct Auth {
     store: Store,
     users: Arc<Users>,
+    audit: AuditLog,
     options: AuthOptions,
     keys: TokenKeys,
+    issuers: Issuers,
     passwords: Passwords,
     logins: LoginLimit,
     refreshes: RefreshLimit,
@@ -50,6 +55,10 @@ pub struct AuthOptions {
     pub refresh_ttl_secs: u64,
     /// Failed logins per minute, of one address and of one user; 0 means no limit.
     pub login_attempts_per_minute: u32,
+    /// Other issuers whose tokens are taken; none means none.
+    pub issuers: Vec<IssuerOptions>,
+    /// How the keys of other issuers are kept.
+    pub issuer_keys: KeyOptions,
 }
 
 /// Who a valid access token speaks for.
@@ -61,7 +70,8 @@ pub struct Identity {
     pub role: Role,
     /// End of the token, in microseconds since the Unix epoch.
     pub expires_at: i64,
-    /// The login that the token goes back to, through any number of refreshes; ended by a logout.
+    /// The login that the token goes back to, through any number of refreshes; ended by a logout. Each token
+    /// of another issuer is a login of its own.
     pub login: u128,
     /// What the user's `tokens_valid_after` is; when it changes, the token counts no more.
     pub tokens_valid_after: i64,
@@ -120,17 +130,19 @@ impl Auth {
     ///
     /// # Errors
     /// [`StateError`] when the revoked pairs cannot be read.
-    pub fn new(store: Store, users: Arc<Users>, options: AuthOptions) -> Result<Auth, StateError> {
+    pub fn new(store: Store, users: Arc<Users>, audit: AuditLog, options: AuthOptions) -> Result<Auth, StateError> {
         let revoked = RevokedPairs::load(&store, store.clock().now_micros())?;
         let refreshes_per_minute = if options.login_attempts_per_minute == 0 { 0 } else { REFRESHES_PER_MINUTE };
         Ok(Auth {
             keys: TokenKeys::new(&options.secret, &options.issuer),
+            issuers: Issuers::new(options.issuers.clone(), options.issuer_keys),
             passwords: Passwords::new(),
             logins: LoginLimit::new(options.login_attempts_per_minute),
             refreshes: RefreshLimit::new(refreshes_per_minute),
             revoked,
             store,
             users,
+            audit,
             options,
         })
     }
@@ -141,13 +153,17 @@ impl Auth {
     /// # Errors
     /// [`AuthError`] saying what is wrong with the token.
     pub fn verify(&self, token: &str) -> Result<Identity, AuthError> {
-        let result = self.granted(token, TokenUse::Access).map(|(grant, user)| Identity {
-            expires_at: grant.expires_at(),
-            user: grant.user,
-            role: user.role,
-            login: grant.login,
-            tokens_valid_after: grant.tokens_valid_after,
-        });
+        let result = if self.is_ours(token) {
+            self.granted(token, TokenUse::Access).map(|(grant, user)| Identity {
+                expires_at: grant.expires_at(),
+                user: grant.user,
+                role: user.role,
+                login: grant.login,
+                tokens_valid_after: grant.tokens_valid_after,
+            })
+        } else {
+            self.verify_outsider(token)
+        };
         metrics::verification(&result);
         result
     }
@@ -166,10 +182,27 @@ impl Auth {
     pub async fn login(&self, user: &str, password: &str, address: IpAddr) -> Result<Tokens, AuthError> {
         let result = self.try_login(user, password, address).await;
         metrics::login(&result);
-        if let Err(error) = &result {
-            tracing::debug!(code = %error.code(), "a login was refused");
+        match &result {
+            Ok(tokens) => {
+                let entry = AuditEntry::new(AuditKind::Login, "LOGIN").by(&tokens.user.id).from(Some(address));
+                self.audit.record(&entry).await?;
+            }
+            Err(error) => {
+                tracing::debug!(code = %error.code(), "a login was refused");
+                self.note_failed_login("LOGIN", user, error, address);
+            }
         }
         result
+    }
+
+    /// Counts a login that failed. What was written as a user's name may be a password, so only the name of
+    /// a user that exists is kept, as what it was tried on: nobody has proven to be it.
+    fn note_failed_login(&self, action: &'static str, user: &str, error: &AuthError, address: IpAddr) {
+        let mut entry = AuditEntry::new(AuditKind::LoginFailed, action).refused(error.code()).from(Some(address));
+        if let Some(user) = UserId::new(user).ok().and_then(|id| self.users.get(&id)) {
+            entry = entry.on(user.id.as_str());
+        }
+        self.audit.note(entry);
     }
 
     async fn try_login(&self, user: &str, password: &str, address: IpAddr) -> Result<Tokens, AuthError> {
@@ -179,7 +212,8 @@ impl Auth {
         // A text that cannot be a password is not one for any user, known or unknown.
         let password = if password.len() > PASSWORD_BYTES_MAX { "" } else { password };
         let record = UserId::new(user).ok().and_then(|id| self.users.get(&id));
-        let hash = record.as_ref().map(|record| record.password_hash.clone());
+        // A user without a password is to a password like one that does not exist.
+        let hash = record.as_ref().map(|record| record.password_hash.clone()).filter(|hash| !hash.is_empty());
         let right = self.passwords.verify(turn, password, hash.clone()).await?;
         // The user as it is now, unless its password was changed meanwhile.
         let current = record.and_then(|record| self.users.get(&record.id));
@@ -204,26 +238,38 @@ impl Auth {
     }
 
     async fn try_refresh(&self, refresh_token: &str) -> Result<Tokens, AuthError> {
+        if !self.is_ours(refresh_token) && self.issuers.named_in(refresh_token).is_some() {
+            return Err(AuthError::NotOurs);
+        }
         let (grant, user) = self.granted(refresh_token, TokenUse::Refresh)?;
         self.refreshes.take(&grant.user, self.now())?;
         let tokens = self.issue(user, grant.login)?;
-        if self.retire(grant.pair, grant.pair_expires_at()).await? { Ok(tokens) } else { Err(AuthError::TokenRevoked) }
+        if self.retire(grant.pair, grant.pair_expires_at(), None).await? {
+            Ok(tokens)
+        } else {
+            Err(AuthError::TokenRevoked)
+        }
     }
 
     /// Ends the login that an access token goes back to: its pair counts no more, and its connections end.
+    /// A token of another issuer counts no more here; with its issuer nothing changes.
     ///
     /// # Errors
     /// [`AuthError`] saying what is wrong with the token, or that the server is shutting down.
-    pub async fn logout(&self, access_token: &str) -> Result<(), AuthError> {
+    pub async fn logout(&self, access_token: &str, address: IpAddr) -> Result<(), AuthError> {
+        if !self.is_ours(access_token) {
+            return self.log_outsider_out(access_token, address).await;
+        }
         let (grant, _) = self.granted(access_token, TokenUse::Access)?;
-        self.end_login(&grant).await
+        self.end_login(&grant, address).await
     }
 
-    async fn end_login(&self, grant: &Grant) -> Result<(), AuthError> {
+    async fn end_login(&self, grant: &Grant, address: IpAddr) -> Result<(), AuthError> {
         // A refresh that is under way may still give out a pair, which lives longer than the one shown here.
         let longest = self.options.access_ttl_secs.max(self.options.refresh_ttl_secs);
         let last_end = self.now().saturating_add(RACING_REFRESH_MICROS).saturating_add(micros(longest));
-        self.retire(grant.login, grant.pair_expires_at().max(last_end)).await.map(drop)
+        let entry = AuditEntry::new(AuditKind::Logout, "LOGOUT").by(&grant.user).from(Some(address));
+        self.retire(grant.login, grant.pair_expires_at().max(last_end), Some(&entry)).await.map(drop)
     }
 
     /// Hashes a password to be, as a PHC string.
@@ -257,11 +303,13 @@ impl Auth {
         };
         let password_hash = self.hash_password(&password).await?;
         let new = NewUser { id: root, role: Role::System, password_hash, email: None };
-        let writes = match self.users.create(new, self.now()) {
+        let mut writes = match self.users.create(new, self.now()) {
             Ok(writes) => writes,
             Err(UserError::Exists(_)) => return Ok(RootOutcome::Present),
             Err(error) => return Err(AuthError::Root(error)),
         };
+        // Nobody did it: the server has just been started.
+        self.audit.put(&mut writes, &AuditEntry::new(AuditKind::User, "CREATE USER").on(UserId::root().as_str()))?;
         match self.store.commit(writes).await {
             Ok(_) => Ok(RootOutcome::Created { password: made_up }),
             Err(CommitError::Conflict) => Ok(RootOutcome::Present),
@@ -303,8 +351,11 @@ impl Auth {
     }
 
     /// Retires a pair or a login, to be remembered until then; `false` when somebody else has just done it.
-    async fn retire(&self, id: u128, until: i64) -> Result<bool, AuthError> {
-        let writes = self.revoked.retire(id, until, self.now());
+    async fn retire(&self, id: u128, until: i64, entry: Option<&AuditEntry>) -> Result<bool, AuthError> {
+        let mut writes = self.revoked.retire(id, until, self.now());
+        if let Some(entry) = entry {
+            self.audit.put(&mut writes, entry)?;
+        }
         match self.store.commit(writes).await {
             Ok(_) => Ok(true),
             Err(CommitError::Conflict) => Ok(false),
@@ -332,4 +383,4 @@ impl From<RetryAfter> for AuthError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -2,7 +2,7 @@
 
 use kalamdb_commons::ErrorCode;
 use kalamdb_store::CommitError;
-use kalamdb_system::UserError;
+use kalamdb_system::{AuditError, UserError};
 
 use crate::password::{PASSWORD_BYTES_MAX, PASSWORD_BYTES_MIN};
 
@@ -21,6 +21,18 @@ pub enum AuthError {
     /// The token was given up, or its user is no longer what it was.
     #[error("the token was revoked")]
     TokenRevoked,
+    /// The token of another issuer names a user by something that is no user name here.
+    #[error("the token names a user that cannot exist here")]
+    UnusableUserName,
+    /// The token of another issuer is right, but its user does not exist and is not made.
+    #[error("there is no user for this token")]
+    NoUser,
+    /// The token's issuer may not speak for its user.
+    #[error("the issuer of this token may not speak for this user")]
+    NotForIssuer,
+    /// What was asked for can only be done with a token of our own.
+    #[error("a token of another issuer is renewed where it was given out")]
+    NotOurs,
     /// Too many attempts.
     #[error("too many attempts; try again in {retry_after_secs} s")]
     RateLimited {
@@ -51,6 +63,12 @@ pub enum AuthError {
     /// The disk takes no writes.
     #[error("the server's storage takes no writes; try again later")]
     Storage(#[source] CommitError),
+    /// It could not be put into the audit log.
+    #[error("the audit log could not be written")]
+    Audit(#[source] AuditError),
+    /// The user of another issuer's token could not be made.
+    #[error("a user could not be made")]
+    User(#[source] UserError),
     /// The first user could not be made.
     #[error("the user \"root\" could not be made")]
     Root(#[source] UserError),
@@ -61,7 +79,12 @@ impl AuthError {
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
         match self {
-            AuthError::InvalidCredentials | AuthError::InvalidToken => ErrorCode::InvalidCredentials,
+            AuthError::InvalidCredentials
+            | AuthError::InvalidToken
+            | AuthError::UnusableUserName
+            | AuthError::NoUser => ErrorCode::InvalidCredentials,
+            AuthError::NotForIssuer => ErrorCode::PermissionDenied,
+            AuthError::NotOurs => ErrorCode::Unsupported,
             AuthError::TokenExpired => ErrorCode::TokenExpired,
             AuthError::TokenRevoked => ErrorCode::TokenRevoked,
             AuthError::RateLimited { .. } => ErrorCode::RateLimitExceeded,
@@ -72,7 +95,18 @@ impl AuthError {
             | AuthError::Sign(_)
             | AuthError::Random(_)
             | AuthError::Commit(_)
+            | AuthError::Audit(_)
+            | AuthError::User(_)
             | AuthError::Root(_) => ErrorCode::Internal,
+        }
+    }
+}
+
+impl From<AuditError> for AuthError {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::Commit(CommitError::Closed) => AuthError::Unavailable,
+            AuditError::Commit(_) | AuditError::Encode(_) => AuthError::Audit(error),
         }
     }
 }

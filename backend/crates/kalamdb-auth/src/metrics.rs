@@ -24,6 +24,12 @@ pub(crate) fn password_hashed(took: Duration) {
     metrics::histogram!("kalamdb_auth_password_seconds").record(took.as_secs_f64());
 }
 
+/// The keys of another issuer came, or did not.
+pub(crate) fn keys_fetched(came: bool) {
+    let outcome = if came { "fetched" } else { "failed" };
+    metrics::counter!("kalamdb_auth_key_fetches_total", "outcome" => outcome).increment(1);
+}
+
 /// How many revoked pairs are remembered.
 pub(crate) fn revoked_pairs(count: usize) {
     metrics::gauge!("kalamdb_auth_revoked_pairs").set(count as f64);
@@ -32,11 +38,15 @@ pub(crate) fn revoked_pairs(count: usize) {
 fn outcome<T>(result: &Result<T, AuthError>) -> &'static str {
     match result {
         Ok(_) => "accepted",
-        Err(AuthError::InvalidCredentials | AuthError::InvalidToken) => "invalid",
+        Err(
+            AuthError::InvalidCredentials | AuthError::InvalidToken | AuthError::UnusableUserName | AuthError::NoUser,
+        ) => "invalid",
         Err(AuthError::TokenExpired) => "expired",
         Err(AuthError::TokenRevoked) => "revoked",
         Err(AuthError::RateLimited { .. }) => "limited",
-        Err(AuthError::PasswordLength | AuthError::Unavailable) => "refused",
+        Err(AuthError::PasswordLength | AuthError::Unavailable | AuthError::NotForIssuer | AuthError::NotOurs) => {
+            "refused"
+        }
         Err(
             AuthError::Hash(_)
             | AuthError::HashingStopped(_)
@@ -44,6 +54,8 @@ fn outcome<T>(result: &Result<T, AuthError>) -> &'static str {
             | AuthError::Random(_)
             | AuthError::Commit(_)
             | AuthError::Storage(_)
+            | AuthError::Audit(_)
+            | AuthError::User(_)
             | AuthError::Root(_),
         ) => "failed",
     }

@@ -58,6 +58,12 @@ impl RevokedPairs {
         self.0.read().until.contains_key(&pair)
     }
 
+    /// How many are remembered.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.0.read().until.len()
+    }
+
     /// The commit that retires a pair, which must be remembered until then. Of two such commits only
     /// one goes through; the other is a conflict.
     pub(crate) fn retire(&self, pair: u128, until: i64, now: i64) -> WriteSet {
@@ -112,10 +118,8 @@ impl Pairs {
 }
 
 fn pair_of(key: &[u8]) -> Option<u128> {
-    match AuthKey::split(key)? {
-        (AuthKey::RevokedPair, pair) => pair.try_into().ok().map(u128::from_be_bytes),
-        (AuthKey::User, _) => None,
-    }
+    let (AuthKey::RevokedPair, pair) = AuthKey::split(key)? else { return None };
+    pair.try_into().ok().map(u128::from_be_bytes)
 }
 
 fn encode(until: i64) -> Vec<u8> {

@@ -1,11 +1,12 @@
 //! What one statement sees: who asks, when, which catalog, and rows exactly as of one SeqId.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use kalamdb_commons::{Name, Role, SeqId, TableId, UserId};
 use kalamdb_store::{RowKey, Scope, Snapshot, StoredRow};
-use kalamdb_system::{CatalogState, TableDef, TableKind};
+use kalamdb_system::{AuditEntry, AuditKind, CatalogState, Right, TableDef, TableKind};
 
 /// Who asks. The role comes from the stored user, never from a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,9 +15,23 @@ pub struct Caller {
     pub user: UserId,
     /// What it may do.
     pub role: Role,
+    /// Address of the client, for the audit log; `None` where nothing is written to it.
+    pub client: Option<IpAddr>,
 }
 
 impl Caller {
+    /// A user of this role, at an address that does not matter.
+    #[must_use]
+    pub const fn new(user: UserId, role: Role) -> Self {
+        Caller { user, role, client: None }
+    }
+
+    /// The beginning of an entry in the audit log about what this caller does.
+    #[must_use]
+    pub fn audit(&self, kind: AuditKind, action: &'static str) -> AuditEntry {
+        AuditEntry::new(kind, action).by(&self.user).from(self.client)
+    }
+
     /// The scope in which this caller sees `table`.
     #[must_use]
     pub fn scope_of(&self, table: &TableDef) -> Scope {
@@ -24,6 +39,18 @@ impl Caller {
             TableKind::Shared => Scope::Shared,
             TableKind::User | TableKind::Stream => Scope::User(self.user.clone()),
         }
+    }
+
+    /// May this caller do this with the rows that it sees of `table`?
+    #[must_use]
+    pub fn may(&self, right: Right, table: &TableDef) -> bool {
+        table.allows(&self.user, self.role, right)
+    }
+
+    /// May this caller know that there is such a table?
+    #[must_use]
+    pub fn sees(&self, table: &TableDef) -> bool {
+        table.is_visible_to(&self.user, self.role)
     }
 }
 
@@ -46,6 +73,9 @@ pub struct StatementContext {
     pub overlay: Arc<Overlay>,
     /// Look at the sources as they were at this SeqId instead of the snapshot's.
     pub as_of: Option<SeqId>,
+    /// A table whose rows a write has to find, though its statement reads none of their columns: the
+    /// right to read is not needed.
+    pub finds_in: Option<TableId>,
 }
 
 /// Rows that stand in front of a snapshot: changed (`Some`) or gone (`None`).

@@ -8,6 +8,7 @@
 pub mod catalog_progress;
 pub mod parts;
 
+mod acting;
 mod request;
 mod runtime;
 mod script;
@@ -17,10 +18,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kalamdb_auth::Auth;
-use kalamdb_commons::Name;
+use kalamdb_commons::{Name, UserId};
 use kalamdb_commons::protocol::{ResponseStatus, SqlRequest, SqlResponse};
 use kalamdb_store::{Commit, ReadError, Store};
-use kalamdb_system::{Catalog, Users};
+use kalamdb_system::{AuditLog, Catalog, Users};
 use tokio::sync::{RwLock, Semaphore};
 
 use crate::context::Caller;
@@ -31,8 +32,10 @@ use crate::metrics;
 use crate::options::EngineOptions;
 use crate::sql::query::QuerySession;
 use crate::sql::transaction::WriteState;
+use crate::sql::users::departure;
 use crate::sql::{error_map, grammar, live_plan};
 use crate::stream_expiry::StreamExpiry;
+use crate::tables::system::SystemSources;
 use catalog_progress::CatalogProgress;
 use parts::EngineParts;
 use runtime::SqlRuntime;
@@ -94,6 +97,7 @@ impl Engine {
         catalog: Arc<Catalog>,
         users: Arc<Users>,
         auth: Arc<Auth>,
+        audit: AuditLog,
         options: EngineOptions,
     ) -> Result<Engine, EngineOpenError> {
         let EngineOptions { node_id, limits, live, settings } = options;
@@ -101,14 +105,15 @@ impl Engine {
         let handle = runtime.handle().clone();
         let live = LiveQueries::start(store.clone(), catalog.clone(), users.clone(), handle.clone(), node_id, live)?;
         let clock = Arc::clone(store.clock());
-        let session = QuerySession::new(&limits, users.clone(), live.clone(), settings, clock)
-            .map_err(EngineOpenError::Planner)?;
+        let sources = SystemSources { users: users.clone(), live: live.clone(), audit: audit.clone(), settings };
+        let session = QuerySession::new(&limits, sources, clock).map_err(EngineOpenError::Planner)?;
         let progress = Arc::new(CatalogProgress::at(store.snapshot().seq()));
         let parts = Arc::new(EngineParts {
             store,
             catalog,
             users,
             auth,
+            audit,
             live,
             session,
             limits,
@@ -118,7 +123,28 @@ impl Engine {
         });
         let expiry = StreamExpiry::start(&parts, &handle).map_err(EngineOpenError::StreamExpiry)?;
         follow(&parts, &expiry);
-        Ok(Engine(Arc::new(Inner { parts, expiry, running: Semaphore::new(RUNNING_MAX as usize), runtime })))
+        let running = Semaphore::new(RUNNING_MAX as usize);
+        let engine = Engine(Arc::new(Inner { parts, expiry, running, runtime }));
+        for user in engine.0.parts.users.leaving() {
+            handle.spawn(engine.clone().see_off(user));
+        }
+        Ok(engine)
+    }
+
+    /// Deletes what is left of a user who was dropped before the last start.
+    async fn see_off(self, user: UserId) {
+        loop {
+            let (parts, of) = (Arc::clone(&self.0.parts), user.clone());
+            // A statement of its own each time, so that a shutdown waits for one portion at most.
+            match self.run(async move { departure::step(&parts, &of).await }).await.and_then(|more| more) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "rows of a user who was dropped are still there; they go after the next start");
+                    return;
+                }
+            }
+        }
     }
 
     /// Runs the request's statements, in order, until one fails.
@@ -149,6 +175,12 @@ impl Engine {
         let namespace = request::namespace_of(namespace)?;
         let work = plan(Arc::clone(&self.0.parts), caller.clone(), sql.to_owned(), params.into(), namespace);
         self.run(work).await?
+    }
+
+    /// What was done and refused.
+    #[must_use]
+    pub fn audit(&self) -> &AuditLog {
+        &self.0.parts.audit
     }
 
     /// Connections and live queries.
@@ -194,11 +226,13 @@ impl Engine {
 fn follow(parts: &Arc<EngineParts>, expiry: &StreamExpiry) {
     let (catalog, users, auth) = (parts.catalog.clone(), parts.users.clone(), parts.auth.clone());
     let (progress, live, expiry) = (parts.progress.clone(), parts.live.clone(), expiry.clone());
+    let audit = parts.audit.clone();
     parts.store.listen(Arc::new(move |commit: &Arc<Commit>| {
         catalog.apply(commit);
         progress.applied(commit.last);
         users.apply(commit);
         auth.apply(commit);
+        audit.apply(commit);
         live.on_commit(commit);
         expiry.on_commit(commit, &catalog.state());
     }));

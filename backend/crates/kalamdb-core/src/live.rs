@@ -209,6 +209,15 @@ impl LiveQueries {
         ended.await.unwrap_or(false)
     }
 
+    /// Returns when the live loop has acted on every commit that was made before: a subscription that one
+    /// of them has ended says nothing more.
+    pub async fn settled(&self) {
+        let (done, settled) = oneshot::channel();
+        self.0.queue.push(Input::Settle(done));
+        // Without an answer the loop has ended, and with it every subscription.
+        let _ = settled.await;
+    }
+
     /// Rows of `system.live_queries`, as of now.
     #[must_use]
     pub fn live_query_rows(&self) -> Vec<LiveQueryRow> {
@@ -306,7 +315,7 @@ impl Inner {
                         self.close(&peer, CloseReason::TokenRevoked, None);
                     }
                 }
-                Some((AuthKey::RevokedPair, _)) | None => {}
+                Some((AuthKey::RevokedPair | AuthKey::AuditAct | AuthKey::AuditAttempt | AuthKey::Leaving, _)) | None => {}
             }
         }
     }

@@ -36,6 +36,8 @@ pub struct Limits {
     pub relations_max: usize,
     /// Columns of one table, and of one result.
     pub columns_max: usize,
+    /// Roles and users to whom rights on one table are granted.
+    pub grantees_max: usize,
     /// Rows of one result.
     pub result_rows_max: usize,
     /// Bytes of all results of one request, roughly.
@@ -64,6 +66,7 @@ impl Default for Limits {
             nesting_max: 48,
             relations_max: 128,
             columns_max: 500,
+            grantees_max: 1_000,
             result_rows_max: 100_000,
             result_bytes_max: 64 << 20,
             query_memory_bytes_max: 256 << 20,

@@ -17,6 +17,7 @@ pub mod query;
 pub mod dml;
 pub mod transaction;
 
+pub mod audited;
 pub mod ddl;
 pub mod explain;
 pub mod kill;

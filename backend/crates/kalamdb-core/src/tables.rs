@@ -11,6 +11,7 @@ pub mod provider;
 pub mod pushdown;
 pub mod system;
 
+mod audit;
 mod reader;
 mod scan;
 

@@ -140,6 +140,34 @@ impl Store {
         Ok(found)
     }
 
+    /// The first `max` of the records whose keys begin with `prefix` and come behind the key `after`, as they
+    /// are now, in key order.
+    ///
+    /// # Errors
+    /// [`ReadError`] when they cannot be read.
+    pub fn scan_records_after(
+        &self,
+        space: RecordSpace,
+        prefix: &[u8],
+        after: &[u8],
+        max: usize,
+    ) -> Result<Vec<Record>, ReadError> {
+        let rocks = &self.0.shared.rocks;
+        let mut found = Vec::new();
+        let (family, mut range) = (rocks.families().records(space), layout::beginning_with(prefix));
+        if after >= range.lower.as_slice() {
+            range.lower = [after, &[0]].concat();
+        }
+        rocks.scan(family, range, ReadOptions::default(), &mut |key, value| {
+            if found.len() >= max {
+                return Ok(ControlFlow::Break(()));
+            }
+            found.push((key.to_vec(), value.to_vec()));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
+    }
+
     /// Writes a record outside of any commit. It survives the end of the process; a power loss may undo it.
     ///
     /// # Errors

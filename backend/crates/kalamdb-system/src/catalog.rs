@@ -13,6 +13,7 @@
 mod alter;
 mod create;
 mod error;
+mod grant;
 mod header;
 mod index;
 mod namespace;

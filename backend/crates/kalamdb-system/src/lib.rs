@@ -13,10 +13,13 @@
 
 pub mod catalog;
 pub mod record_key;
+pub mod rights;
 pub mod system_table;
 pub mod table_def;
 
+pub mod audit;
 pub mod connections;
+pub mod grants;
 pub mod live_queries;
 pub mod namespaces;
 pub mod settings;
@@ -26,6 +29,7 @@ pub mod users;
 
 mod metrics;
 
+pub use audit::{AuditEntry, AuditError, AuditKind, AuditLog, AuditOptions};
 pub use catalog::{
     Alteration, Catalog, CatalogError, CatalogState, NewColumn, NewIndex, NewTable, StateError, TableOptions,
     TableRevision,
@@ -33,6 +37,7 @@ pub use catalog::{
 pub use connections::ConnectionRow;
 pub use live_queries::{LiveQueryRecord, LiveQueryRow, LiveQueryStatus};
 pub use namespaces::NamespaceDef;
+pub use rights::{Grant, Grantee, Right, Rights};
 pub use settings::SettingRow;
 pub use system_table::{Audience, SystemColumn, SystemTable, system_table, system_tables};
 pub use table_def::{AccessLevel, ColumnDef, IndexDef, TableDef, TableKind};

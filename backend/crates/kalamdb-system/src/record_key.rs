@@ -27,6 +27,12 @@ pub enum AuthKey {
     User = 1,
     /// A pair of tokens that a refresh retired, or a login that was ended, by its id.
     RevokedPair = 2,
+    /// An entry of the audit log about what an administrator did, by its number.
+    AuditAct = 3,
+    /// An entry of the audit log about what anybody may try, by its number.
+    AuditAttempt = 4,
+    /// A user who was dropped and whose rows are still being deleted, by name.
+    Leaving = 5,
 }
 
 impl CatalogKey {
@@ -86,6 +92,18 @@ impl AuthKey {
         tagged(AuthKey::RevokedPair as u8, &id.to_be_bytes())
     }
 
+    /// Key of a user who was dropped and whose rows are still being deleted.
+    #[must_use]
+    pub fn leaving(id: &UserId) -> Vec<u8> {
+        tagged(AuthKey::Leaving as u8, id.as_str().as_bytes())
+    }
+
+    /// Key of an entry of the audit log; `self` says of which kind.
+    #[must_use]
+    pub fn audit(self, id: u64) -> Vec<u8> {
+        tagged(self as u8, &id.to_be_bytes())
+    }
+
     /// What the keys of all records of this kind begin with.
     #[must_use]
     pub fn prefix(self) -> Vec<u8> {
@@ -96,7 +114,9 @@ impl AuthKey {
     #[must_use]
     pub fn split(key: &[u8]) -> Option<(AuthKey, &[u8])> {
         let (tag, rest) = key.split_first()?;
-        let kind = [AuthKey::User, AuthKey::RevokedPair].into_iter().find(|kind| *kind as u8 == *tag)?;
+        let kind = [AuthKey::User, AuthKey::RevokedPair, AuthKey::AuditAct, AuthKey::AuditAttempt, AuthKey::Leaving]
+            .into_iter()
+            .find(|kind| *kind as u8 == *tag)?;
         Some((kind, rest))
     }
 }

@@ -5,7 +5,7 @@
 
 use kalamdb_commons::{DataType, Role, UserId};
 
-use crate::{connections, live_queries, namespaces, settings, table_columns, tables, users};
+use crate::{audit, connections, grants, live_queries, namespaces, settings, table_columns, tables, users};
 
 /// Name of the namespace that holds the system tables. Nobody can create in it.
 pub const SYSTEM_NAMESPACE: &str = "system";
@@ -105,8 +105,10 @@ impl SystemColumn {
 #[must_use]
 pub fn system_tables() -> &'static [SystemTable] {
     const TABLES: &[SystemTable] = &[
+        audit::TABLE,
         table_columns::TABLE,
         connections::TABLE,
+        grants::TABLE,
         live_queries::TABLE,
         namespaces::TABLE,
         settings::TABLE,

@@ -5,9 +5,11 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use kalamdb_commons::{DataType, IndexId, Name, Role, Row, TableId, TableName, Value};
+use kalamdb_commons::{DataType, IndexId, Name, Row, TableId, TableName, Value};
 use kalamdb_store::IndexSpec;
 use serde::{Deserialize, Serialize};
+
+use crate::rights::Grant;
 
 /// Whose rows a table holds, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -108,9 +110,11 @@ pub struct TableDef {
     pub primary_key: Vec<u16>,
     /// Its secondary indexes.
     pub indexes: Vec<IndexDef>,
+    /// What was granted beyond the access level, if it is SHARED; each grantee once, ascending: roles first.
+    pub grants: Vec<Grant>,
     /// The slot the next new column gets; slots are never used twice.
     pub next_slot: u16,
-    /// Grows with every ALTER and every index that comes or goes.
+    /// Grows with every ALTER, and with every index and grant that comes or goes.
     pub version: u32,
     /// Microseconds since the Unix epoch.
     pub created_at: i64,
@@ -175,19 +179,6 @@ impl TableDef {
     #[must_use]
     pub fn index(&self, name: &str) -> Option<&IndexDef> {
         self.indexes.iter().find(|index| index.name.as_str() == name)
-    }
-
-    /// May a user of this role read rows of the table: its own ones, or those the access level admits it to?
-    #[must_use]
-    pub const fn is_visible_to(&self, role: Role) -> bool {
-        match self.kind {
-            TableKind::User | TableKind::Stream => true,
-            TableKind::Shared => match (self.access, role) {
-                (AccessLevel::Public, _) | (_, Role::Dba | Role::System) => true,
-                (AccessLevel::Restricted, Role::Service) => true,
-                (AccessLevel::Restricted | AccessLevel::Private, Role::User | Role::Service) => false,
-            },
-        }
     }
 
     /// What the store must know of the table's indexes.

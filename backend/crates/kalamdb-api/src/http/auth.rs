@@ -39,23 +39,30 @@ pub(crate) async fn refresh(State(doors): State<Doors>, headers: HeaderMap) -> R
 }
 
 /// `POST /v1/api/auth/logout`: the token's pair counts no more.
-pub(crate) async fn logout(State(doors): State<Doors>, headers: HeaderMap) -> Response {
-    let done: Result<(), RequestError> = async { Ok(doors.auth.logout(bearer::required(&headers)?).await?) }.await;
-    match done {
+pub(crate) async fn logout(
+    State(doors): State<Doors>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
+    let done = async {
+        let address = client_address(&doors.options.trusted_proxies, peer, &headers);
+        Ok::<_, RequestError>(doors.auth.logout(bearer::required(&headers)?, address).await?)
+    };
+    match done.await {
         Ok(()) => json(StatusCode::OK, &Told { message: "logged out" }, None),
         Err(error) => error.into_auth_response(),
     }
 }
 
 /// `GET /v1/api/auth/me`: the user behind the token.
-pub(crate) async fn me(State(doors): State<Doors>, headers: HeaderMap) -> Response {
-    let user = || {
-        let identity = bearer::identity(&doors.auth, &headers)?;
+pub(crate) async fn me(State(doors): State<Doors>, Extension(peer): Extension<Peer>, headers: HeaderMap) -> Response {
+    let user = async {
+        let identity = bearer::identity(&doors, peer, &headers).await?;
         // Dropped between the two look-ups: the token has just been revoked with its user.
         let gone = || RequestError::new(ErrorCode::TokenRevoked, "the token was revoked");
         doors.users.get(&identity.user).ok_or_else(gone)
     };
-    match user() {
+    match user.await {
         Ok(user) => {
             let body = MeResponse { admin_ui_access: user.role.is_admin(), user: user_info(&user) };
             json(StatusCode::OK, &body, None)

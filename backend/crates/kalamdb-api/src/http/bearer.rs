@@ -1,10 +1,12 @@
 //! The token that a request carries.
 
 use axum::http::{HeaderMap, header};
-use kalamdb_auth::{Auth, Identity};
+use kalamdb_auth::Identity;
 use kalamdb_commons::ErrorCode;
 
+use crate::client_address::{Peer, client_address};
 use crate::error::RequestError;
+use crate::state::Doors;
 
 /// The token behind `Authorization: Bearer`, if there is one.
 pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
@@ -21,8 +23,9 @@ pub(crate) fn required(headers: &HeaderMap) -> Result<&str, RequestError> {
 }
 
 /// Who sent the request, by its access token.
-pub(crate) fn identity(auth: &Auth, headers: &HeaderMap) -> Result<Identity, RequestError> {
-    Ok(auth.verify(required(headers)?)?)
+pub(crate) async fn identity(doors: &Doors, peer: Peer, headers: &HeaderMap) -> Result<Identity, RequestError> {
+    let address = client_address(&doors.options.trusted_proxies, peer, headers);
+    Ok(doors.auth.admit(required(headers)?, address).await?)
 }
 
 #[cfg(test)]

@@ -1,17 +1,23 @@
 //! The counts of all crates, as Prometheus reads them.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use kalamdb_commons::{ErrorCode, Role};
 
 use super::bearer;
+use crate::client_address::Peer;
 use crate::error::RequestError;
 use crate::state::Doors;
 
 /// `GET /metrics` for a token whose user is more than a plain user.
-pub(crate) async fn scrape(State(doors): State<Doors>, headers: HeaderMap) -> Response {
-    match bearer::identity(&doors.auth, &headers) {
+pub(crate) async fn scrape(
+    State(doors): State<Doors>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
+    match bearer::identity(&doors, peer, &headers).await {
         Ok(identity) if may_scrape(identity.role) => text(),
         Ok(_) => RequestError::new(ErrorCode::PermissionDenied, "role service, dba or system is required")
             .into_sql_response(),

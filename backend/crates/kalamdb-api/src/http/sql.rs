@@ -1,5 +1,6 @@
 //! `POST /v1/api/sql`: one or several statements, one answer.
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -9,6 +10,7 @@ use kalamdb_commons::protocol::{SqlRequest, SqlResponse};
 use kalamdb_core::Caller;
 
 use super::{bearer, body};
+use crate::client_address::{Peer, client_address};
 use crate::error::{RequestError, json, raw_json, status};
 use crate::state::Doors;
 
@@ -17,15 +19,20 @@ use crate::state::Doors;
 const INLINE_ROWS_MAX: u64 = 500;
 
 /// Runs the statements.
-pub(crate) async fn run(State(doors): State<Doors>, headers: HeaderMap, body: Body) -> Response {
-    match execute(&doors, &headers, body).await {
+pub(crate) async fn run(
+    State(doors): State<Doors>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    match execute(&doors, peer, &headers, body).await {
         Ok(response) => answer(response).await,
         Err(error) => error.into_sql_response(),
     }
 }
 
-async fn execute(doors: &Doors, headers: &HeaderMap, body: Body) -> Result<SqlResponse, RequestError> {
-    let identity = bearer::identity(&doors.auth, headers)?;
+async fn execute(doors: &Doors, peer: Peer, headers: &HeaderMap, body: Body) -> Result<SqlResponse, RequestError> {
+    let identity = bearer::identity(doors, peer, headers).await?;
     let _pass = doors
         .requests
         .enter(identity.user.clone())
@@ -34,7 +41,9 @@ async fn execute(doors: &Doors, headers: &HeaderMap, body: Body) -> Result<SqlRe
     if doors.shutdown.is_cancelled() {
         return Err(RequestError::new(ErrorCode::Unavailable, "the server is shutting down"));
     }
-    Ok(doors.engine.execute(Caller { user: identity.user, role: identity.role }, request).await)
+    let client = client_address(&doors.options.trusted_proxies, peer, headers);
+    let caller = Caller { user: identity.user, role: identity.role, client: Some(client) };
+    Ok(doors.engine.execute(caller, request).await)
 }
 
 async fn answer(response: SqlResponse) -> Response {

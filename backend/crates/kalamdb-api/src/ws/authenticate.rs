@@ -1,5 +1,6 @@
 //! The time before a socket is authenticated: one token, a few pings, and not for long.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use kalamdb_auth::{Auth, Identity};
@@ -28,8 +29,8 @@ pub(super) struct Proven {
 }
 
 /// Who a token speaks for.
-pub(super) fn check(auth: &Auth, token: &str) -> Result<Proven, RequestError> {
-    let checked = auth.verify(token);
+pub(super) async fn check(auth: &Auth, token: &str, address: IpAddr) -> Result<Proven, RequestError> {
+    let checked = auth.admit(token, address).await;
     crate::metrics::socket_authentication(checked.is_ok());
     match checked {
         Ok(identity) => Ok(Proven { identity, token: token.to_owned() }),
@@ -44,11 +45,11 @@ pub(super) fn check(auth: &Auth, token: &str) -> Result<Proven, RequestError> {
 ///
 /// # Errors
 /// The text of an `auth_error`.
-pub(super) fn check_frame(auth: &Auth, method: &str, token: &str) -> Result<Proven, String> {
+pub(super) async fn check_frame(auth: &Auth, method: &str, token: &str, address: IpAddr) -> Result<Proven, String> {
     if method != METHOD {
         return Err(format!("the method must be \"{METHOD}\""));
     }
-    check(auth, token).map_err(|error| error.message)
+    check(auth, token, address).await.map_err(|error| error.message)
 }
 
 /// Waits for a valid token.
@@ -57,6 +58,7 @@ pub(super) fn check_frame(auth: &Auth, method: &str, token: &str) -> Result<Prov
 /// Why the socket is to be closed; `None` if the client is gone.
 pub(super) async fn wait<R, W>(
     doors: &Doors,
+    address: IpAddr,
     reader: &mut Reader<R>,
     writer: &mut Writer<W>,
     screen: &mut Screen,
@@ -67,14 +69,14 @@ where
 {
     tokio::select! {
         () = doors.shutdown.cancelled() => Err(Some(CloseReason::ShuttingDown)),
-        proven = timeout(doors.options.socket.auth_timeout, exchange(&doors.auth, reader, writer, screen)) => {
+        proven = timeout(doors.options.socket.auth_timeout, exchange((&doors.auth, address), reader, writer, screen)) => {
             proven.unwrap_or(Err(Some(CloseReason::NotAuthenticated)))
         }
     }
 }
 
 async fn exchange<R, W>(
-    auth: &Auth,
+    (auth, address): (&Auth, IpAddr),
     reader: &mut Reader<R>,
     writer: &mut Writer<W>,
     screen: &mut Screen,
@@ -88,7 +90,7 @@ where
         let step = look(screen, message, Instant::now());
         let mut end = None;
         match step {
-            Step::Token { method, token } => match check_frame(auth, &method, &token) {
+            Step::Token { method, token } => match check_frame(auth, &method, &token, address).await {
                 Ok(proven) => return Ok(proven),
                 Err(message) => {
                     writer.push_message(&ServerMessage::AuthError { message });

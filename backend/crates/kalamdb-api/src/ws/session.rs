@@ -5,6 +5,7 @@
 //! the connection; there is one teardown, whatever the reason. A subscription that takes long to plan
 //! keeps neither pings nor the close of the connection waiting.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,8 +41,8 @@ const CLOCK_LOOK_INTERVAL: Duration = Duration::from_secs(30);
 /// for the close frame, if there is one left.
 pub(super) async fn attend<R, W>(
     doors: &Doors,
-    mut connection: Connection,
-    outgoing: Outgoing,
+    address: IpAddr,
+    (mut connection, outgoing): (Connection, Outgoing),
     (reader, writer): (&mut Reader<R>, Writer<W>),
     screen: &mut Screen,
 ) -> (Option<CloseReason>, Option<Writer<W>>)
@@ -58,6 +59,7 @@ where
     let waiting_bytes_max = options.message_bytes_max.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
     let mut reading = Reading {
         auth: &doors.auth,
+        address,
         user: connection.user().clone(),
         reader,
         screen,
@@ -152,6 +154,7 @@ enum What {
 /// Reads messages, answers what needs no connection, and passes on what does.
 struct Reading<'a, R> {
     auth: &'a Auth,
+    address: IpAddr,
     user: UserId,
     reader: &'a mut Reader<R>,
     screen: &'a mut Screen,
@@ -203,7 +206,7 @@ impl<R: AsyncRead + Unpin> Reading<'_, R> {
                 return self.answer(Direct::Message(ServerMessage::Pong)).await;
             }
             ClientMessage::Authenticate { method, token, protocol: _ } => {
-                match authenticate::check_frame(self.auth, &method, &token) {
+                match authenticate::check_frame(self.auth, &method, &token, self.address).await {
                     Ok(proven) if proven.identity.user == self.user => {
                         // Counts from now on, also while an order before it is acted on.
                         self.ends.send_replace(proven.identity.expires_at);

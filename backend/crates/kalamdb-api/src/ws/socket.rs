@@ -26,7 +26,9 @@ pub(super) struct NewSocket {
     pub(super) doors: Doors,
     /// Who it is, where the upgrade request said so.
     pub(super) proven: Option<Proven>,
-    /// Address of the client, for people.
+    /// Address of the client.
+    pub(super) address: IpAddr,
+    /// The same with the port where it is known, for people.
     pub(super) client_addr: String,
     /// Leave to be one more socket of its address.
     pub(super) pass: Pass<IpAddr>,
@@ -41,7 +43,7 @@ pub(super) async fn live<S>(stream: S, socket: NewSocket) -> Option<CloseReason>
 where
     S: AsyncRead + AsyncWrite + Send + 'static,
 {
-    let NewSocket { doors, proven, client_addr, pass: _pass, unauthenticated, admission: _admission } = socket;
+    let NewSocket { doors, proven, address, client_addr, pass: _pass, unauthenticated, admission: _admission } = socket;
     let options = &doors.options.socket;
     let (read, write) = tokio::io::split(stream);
     let mut reader = Reader::new(read, options.message_bytes_max, options.message_bytes_read_max());
@@ -49,11 +51,11 @@ where
     let mut screen = Screen::new(options, Instant::now());
     let proven = match proven {
         Some(proven) => Ok(proven),
-        None => authenticate::wait(&doors, &mut reader, &mut writer, &mut screen).await,
+        None => authenticate::wait(&doors, address, &mut reader, &mut writer, &mut screen).await,
     };
     drop(unauthenticated);
     let (reason, writer) = match proven {
-        Ok(proven) => connect(&doors, proven, client_addr, (&mut reader, writer), &mut screen).await,
+        Ok(proven) => connect(&doors, proven, (address, client_addr), (&mut reader, writer), &mut screen).await,
         Err(reason) => (reason, Some(writer)),
     };
     if let (Some(reason), Some(writer)) = (reason, writer) {
@@ -65,7 +67,7 @@ where
 async fn connect<R, W>(
     doors: &Doors,
     proven: Proven,
-    client_addr: String,
+    (address, client_addr): (IpAddr, String),
     (reader, writer): (&mut Reader<R>, Writer<W>),
     screen: &mut Screen,
 ) -> (Option<CloseReason>, Option<Writer<W>>)
@@ -88,7 +90,7 @@ where
     }
     tracing::debug!("connection opened");
     connection.send(&session::welcome(&connection));
-    session::attend(doors, connection, outgoing, (reader, writer), screen).await
+    session::attend(doors, address, (connection, outgoing), (reader, writer), screen).await
 }
 
 /// Closes as the protocol wants it: our close frame, then theirs, then the stream.

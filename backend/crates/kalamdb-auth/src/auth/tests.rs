@@ -2,32 +2,43 @@
 
 use kalamdb_commons::ErrorCode;
 use kalamdb_store::{ManualClock, StoreOptions};
-use kalamdb_system::UserChange;
+use kalamdb_system::{AuditOptions, UserChange};
 use tempfile::TempDir;
 
 use super::*;
 
 const NOW: i64 = 1_700_000_000_000_000;
-const PASSWORD: &str = "correct horse battery staple";
-const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-struct Door {
-    auth: Arc<Auth>,
-    users: Arc<Users>,
-    store: Store,
-    clock: Arc<ManualClock>,
+pub(crate) struct Door {
+    pub(crate) auth: Arc<Auth>,
+    pub(crate) users: Arc<Users>,
+    pub(crate) audit: AuditLog,
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<ManualClock>,
+    issuers: Vec<IssuerOptions>,
     dir: TempDir,
 }
 
 impl Door {
     async fn open() -> Self {
+        Self::trusting(Vec::new()).await
+    }
+
+    /// A door that takes tokens of these issuers, too.
+    pub(crate) async fn trusting(issuers: Vec<IssuerOptions>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let door = Self::at(dir, NOW, 10);
+        let door = Self::with(dir, NOW, 10, issuers);
         door.auth.ensure_root(Some(PASSWORD.to_owned())).await.unwrap();
         door
     }
 
     fn at(dir: TempDir, now: i64, attempts: u32) -> Self {
+        Self::with(dir, now, attempts, Vec::new())
+    }
+
+    fn with(dir: TempDir, now: i64, attempts: u32, issuers: Vec<IssuerOptions>) -> Self {
         let clock = Arc::new(ManualClock::new(now));
         let options = StoreOptions { clock: clock.clone(), ..StoreOptions::new(dir.path()) };
         let store = Store::open(options).unwrap();
@@ -38,31 +49,35 @@ impl Door {
             access_ttl_secs: 60,
             refresh_ttl_secs: 600,
             login_attempts_per_minute: attempts,
+            issuers: issuers.clone(),
+            issuer_keys: KeyOptions::default(),
         };
-        let auth = Arc::new(Auth::new(store.clone(), users.clone(), options).unwrap());
-        let followers = (users.clone(), auth.clone());
+        let audit = AuditLog::open(store.clone(), AuditOptions::default()).unwrap();
+        let auth = Arc::new(Auth::new(store.clone(), users.clone(), audit.clone(), options).unwrap());
+        let followers = (users.clone(), auth.clone(), audit.clone());
         store.listen(Arc::new(move |commit| {
             followers.0.apply(commit);
             followers.1.apply(commit);
+            followers.2.apply(commit);
         }));
-        Door { auth, users, store, clock, dir }
+        Door { auth, users, audit, store, clock, issuers, dir }
     }
 
-    fn reopen(self) -> Self {
-        let Door { auth, users, store, clock, dir } = self;
+    pub(crate) fn reopen(self) -> Self {
+        let Door { auth, users, audit, store, clock, issuers, dir } = self;
         store.close();
         let now = kalamdb_store::Clock::now_micros(&*clock);
-        drop((auth, users, store));
-        Self::at(dir, now, 10)
+        drop((auth, users, audit, store));
+        Self::with(dir, now, 10, issuers)
     }
 
-    async fn create(&self, name: &str, role: Role) {
+    pub(crate) async fn create(&self, name: &str, role: Role) {
         let password_hash = self.auth.hash_password(PASSWORD).await.unwrap();
         let new = NewUser { id: UserId::new(name).unwrap(), role, password_hash, email: None };
         self.store.commit(self.users.create(new, self.auth.now()).unwrap()).await.unwrap();
     }
 
-    async fn login(&self, name: &str) -> Tokens {
+    pub(crate) async fn login(&self, name: &str) -> Tokens {
         self.auth.login(name, PASSWORD, HOME).await.unwrap()
     }
 
@@ -130,6 +145,7 @@ async fn s05_whatever_ends_a_users_tokens_ends_them_at_once() {
     let tokens = door.auth.login("anna", "another password", HOME).await.unwrap();
     door.store.commit(door.users.remove(&anna, false).unwrap().unwrap()).await.unwrap();
     assert_eq!(door.code(&tokens.access_token), ErrorCode::TokenRevoked);
+    door.store.commit(door.users.left(&anna)).await.unwrap();
     door.clock.advance_secs(1);
     door.create("anna", Role::User).await;
     assert_eq!(door.code(&tokens.access_token), ErrorCode::TokenRevoked, "another user of that name");
@@ -154,7 +170,7 @@ async fn s05_a_logout_after_a_refresh_ends_the_login_and_so_its_open_connections
     let login = door.auth.verify(&old.access_token).unwrap().login;
     let new = door.auth.refresh(&old.refresh_token).await.unwrap();
     assert_eq!(door.auth.verify(&new.access_token).unwrap().login, login, "a refresh goes on with the login");
-    door.auth.logout(&new.access_token).await.unwrap();
+    door.auth.logout(&new.access_token, HOME).await.unwrap();
     assert!(door.auth.revoked.contains(login));
     assert_eq!(door.code(&new.access_token), ErrorCode::TokenRevoked);
 }
@@ -163,19 +179,19 @@ async fn s05_a_logout_after_a_refresh_ends_the_login_and_so_its_open_connections
 async fn s05_a_logout_ends_its_login_and_no_other_also_after_a_restart() {
     let door = Door::open().await;
     let (one, two) = (door.login("root").await, door.login("root").await);
-    door.auth.logout(&one.access_token).await.unwrap();
+    door.auth.logout(&one.access_token, HOME).await.unwrap();
     let door = door.reopen();
     assert_eq!(door.code(&one.access_token), ErrorCode::TokenRevoked);
     assert_eq!(door.auth.refresh(&one.refresh_token).await.unwrap_err().code(), ErrorCode::TokenRevoked);
     assert!(door.auth.verify(&two.access_token).is_ok());
-    assert_eq!(door.auth.logout(&one.access_token).await.unwrap_err().code(), ErrorCode::TokenRevoked);
+    assert_eq!(door.auth.logout(&one.access_token, HOME).await.unwrap_err().code(), ErrorCode::TokenRevoked);
 }
 
 #[tokio::test]
 async fn s05_a_retired_pair_stays_so_until_its_refresh_token_has_ended() {
     let door = Door::open().await;
     let tokens = door.login("root").await;
-    door.auth.logout(&tokens.access_token).await.unwrap();
+    door.auth.logout(&tokens.access_token, HOME).await.unwrap();
     door.clock.advance_secs(599);
     let door = door.reopen();
     assert_eq!(door.code(&tokens.access_token), ErrorCode::TokenExpired);
@@ -193,7 +209,7 @@ async fn s05_a_refresh_that_races_with_a_logout_brings_no_login_back_later() {
     let (grant, _) = door.auth.granted(&old.access_token, TokenUse::Access).unwrap();
     let new = door.auth.refresh(&old.refresh_token).await.unwrap();
     // As the logout does that had looked at the old token just before it was retired.
-    door.auth.end_login(&grant).await.unwrap();
+    door.auth.end_login(&grant, HOME).await.unwrap();
     assert!(new.refresh_expires_at > old.refresh_expires_at);
     door.clock.advance_secs(571);
     let door = door.reopen();

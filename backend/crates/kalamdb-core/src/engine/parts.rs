@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kalamdb_auth::Auth;
 use kalamdb_commons::Name;
 use kalamdb_store::{CommitError, Committed, Store, WriteSet};
-use kalamdb_system::{Catalog, Users};
+use kalamdb_system::{AuditLog, Catalog, Users};
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
 use super::catalog_progress::CatalogProgress;
@@ -26,6 +26,8 @@ pub struct EngineParts {
     pub users: Arc<Users>,
     /// Passwords.
     pub auth: Arc<Auth>,
+    /// What was done and refused.
+    pub audit: AuditLog,
     /// Connections and live queries.
     pub live: LiveQueries,
     /// The query planner.
@@ -87,6 +89,7 @@ impl EngineParts {
             snapshot: self.store.snapshot(),
             overlay: Arc::new(Overlay::default()),
             as_of: None,
+            finds_in: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! One request: its statements in order, until one fails.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,14 +8,16 @@ use kalamdb_commons::protocol::{ErrorBody, ResponseStatus, SqlRequest, SqlRespon
 use kalamdb_commons::{ErrorCode, Name, Row, UserId};
 use kalamdb_system::system_table::{DEFAULT_NAMESPACE, SYSTEM_NAMESPACE};
 
+use super::acting::Acting;
 use super::parts::EngineParts;
 use super::script::{Failure, Script, Step};
 use crate::context::{Caller, StatementContext};
 use crate::error::SqlError;
 use crate::metrics;
-use crate::sql::statement::{Ddl, Statement};
+use crate::sql::statement::{Ddl, Statement, UserStatement};
 use crate::sql::transaction::{self, Ending};
-use crate::sql::{ddl, explain, kill, query, script, show, users};
+use crate::sql::users::departure;
+use crate::sql::{audited, ddl, explain, kill, query, script, show, users};
 
 /// Runs a request. The time it took is left to whoever measures it.
 pub(super) async fn run(engine: Arc<EngineParts>, caller: Caller, request: SqlRequest) -> SqlResponse {
@@ -47,7 +50,8 @@ async fn all(
     let tokens = script::split(&request.sql, &engine.limits)?;
     *count = tokens.len();
     let script = Script::parse(tokens, params.len(), &engine.limits)?;
-    let mut running = Running { engine, caller, namespace, params, bytes: 0 };
+    let acting = Acting::begin(&engine, caller)?;
+    let mut running = Running { engine, acting, namespace, params, bytes: 0 };
     for step in &script.steps {
         match step {
             Step::Alone(number) => {
@@ -76,7 +80,7 @@ fn body_of(failure: Failure, count: usize) -> ErrorBody {
 /// A request on its way.
 struct Running {
     engine: Arc<EngineParts>,
-    caller: Caller,
+    acting: Acting,
     /// Changed by USE.
     namespace: Name,
     params: Arc<[serde_json::Value]>,
@@ -88,7 +92,7 @@ impl Running {
     /// Runs a statement that stands by itself.
     async fn alone(&mut self, statement: &Statement) -> Result<StatementResult, SqlError> {
         let began = Instant::now();
-        let outcome = match self.check_room() {
+        let outcome = match self.check_room().and_then(|()| self.acting.check(&self.engine)) {
             Ok(()) => self.statement(statement).await,
             Err(error) => Err(error),
         };
@@ -113,8 +117,14 @@ impl Running {
         let outcome = match self.check_room() {
             Ok(()) => {
                 let gate = self.engine.row_gate().await;
-                let (engine, caller) = (&self.engine, &self.caller);
-                transaction::run(engine, caller, &self.namespace, &self.params, &statements, ending, &gate).await
+                let (engine, caller) = (&self.engine, &self.acting.caller);
+                match self.acting.check(engine) {
+                    Ok(()) => {
+                        let (namespace, params) = (&self.namespace, &self.params);
+                        transaction::run(engine, caller, namespace, params, &statements, ending, &gate).await
+                    }
+                    Err(error) => Err((0, error)),
+                }
             }
             Err(error) => Err((0, error)),
         };
@@ -137,28 +147,48 @@ impl Running {
         Ok(())
     }
 
+    /// Runs a statement; what no commit tells the audit log of it is written there.
     async fn statement(&mut self, statement: &Statement) -> Result<StatementResult, SqlError> {
-        let engine = &self.engine;
-        match statement {
-            Statement::Query(_) | Statement::Dml(_) => self.rows_of(&self.caller, statement).await,
-            Statement::ExecuteAs { user, statement } => {
-                let other = self.in_the_name_of(user)?;
-                let by = &self.caller.user;
-                tracing::info!(%by, %user, kind = statement.kind(), "a statement is run in the name of another user");
-                self.rows_of(&other, statement).await
+        let outcome = self.dispatch(statement).await;
+        let kills = matches!(statement, Statement::KillConnection(_) | Statement::KillLiveQuery(_));
+        let refused = outcome.as_ref().err().map(|error| error.code).filter(|code| *code == ErrorCode::PermissionDenied);
+        if let Some(entry) = audited::entry(&self.acting.caller, &self.namespace, statement) {
+            if let Some(code) = refused {
+                audited::record(&self.engine, &entry.refused(code)).await?;
+            } else if kills && outcome.is_ok() {
+                audited::record(&self.engine, &entry).await?;
             }
-            Statement::Explain(explain) => explain::execute(engine, &self.context(&self.caller).await, explain).await,
+        }
+        outcome
+    }
+
+    async fn dispatch(&mut self, statement: &Statement) -> Result<StatementResult, SqlError> {
+        let (engine, caller) = (&self.engine, &self.acting.caller);
+        match statement {
+            Statement::Query(_) | Statement::Dml(_) => self.rows_of(&self.acting, statement).await,
+            Statement::ExecuteAs { user, statement: inner } => {
+                let other = self.in_the_name_of(user)?;
+                let by = &caller.user;
+                tracing::info!(%by, %user, kind = inner.kind(), "a statement is run in the name of another user");
+                if let Some(entry) = audited::entry(caller, &self.namespace, statement) {
+                    audited::record(engine, &entry).await?;
+                }
+                self.rows_of(&other, inner).await
+            }
+            Statement::Explain(explain) => explain::execute(engine, &self.context(caller).await, explain).await,
             Statement::ExplainLive(query) => {
-                explain::execute_live(engine, &self.context(&self.caller).await, query).await
+                explain::execute_live(engine, &self.context(caller).await, query).await
             }
             Statement::Use(name) => self.use_namespace(name),
-            Statement::ShowNamespaces => show::namespaces(engine, &self.caller),
-            Statement::ShowTables(of) => show::tables(engine, &self.caller, of.as_ref()),
-            Statement::DescribeTable(table) => show::describe(engine, &self.caller, &table.within(&self.namespace)),
+            Statement::ShowNamespaces => show::namespaces(engine, caller),
+            Statement::ShowTables(of) => show::tables(engine, caller, of.as_ref()),
+            Statement::ShowGrants(of) => show::grants(engine, caller, &self.namespace, of),
+            Statement::DescribeTable(table) => show::describe(engine, caller, &table.within(&self.namespace)),
             Statement::Ddl(ddl) => self.ddl(ddl.clone()).await,
-            Statement::User(statement) => users::execute(engine, &self.caller, statement).await,
+            Statement::User(statement @ UserStatement::Drop { user, .. }) => self.drop_user(statement, user).await,
+            Statement::User(statement) => users::execute(engine, caller, statement).await,
             Statement::KillConnection(_) | Statement::KillLiveQuery(_) => {
-                kill::execute(engine, &self.caller, statement).await
+                kill::execute(engine, caller, statement).await
             }
             Statement::Begin | Statement::Commit | Statement::Rollback => {
                 Err(SqlError::internal("the end of a transaction stands alone"))
@@ -166,12 +196,16 @@ impl Running {
         }
     }
 
-    /// Runs a query or a write for `caller`.
-    async fn rows_of(&self, caller: &Caller, statement: &Statement) -> Result<StatementResult, SqlError> {
+    /// Runs a query or a write for whoever acts.
+    async fn rows_of(&self, acting: &Acting, statement: &Statement) -> Result<StatementResult, SqlError> {
+        let caller = &acting.caller;
         if let Statement::Query(query) = statement {
-            return query::run(&self.engine.session, &self.context(caller).await, query).await;
+            let ctx = self.context(caller).await;
+            acting.check(&self.engine)?;
+            return query::run(&self.engine.session, &ctx, query).await;
         }
         let gate = self.engine.row_gate().await;
+        acting.check(&self.engine)?;
         let (engine, statements) = (&self.engine, [statement]);
         let done =
             transaction::run(engine, caller, &self.namespace, &self.params, &statements, Ending::Alone, &gate).await;
@@ -183,17 +217,18 @@ impl Running {
         self.engine.context_of_query(caller, &self.namespace, &self.params).await
     }
 
-    fn in_the_name_of(&self, user: &UserId) -> Result<Caller, SqlError> {
-        if !self.caller.role.is_admin() {
+    fn in_the_name_of(&self, user: &UserId) -> Result<Acting, SqlError> {
+        let caller = &self.acting.caller;
+        if !caller.role.is_admin() {
             return Err(SqlError::denied("only administrators may act in the name of another user"));
         }
         let Some(record) = self.engine.users.get(user) else {
             return Err(SqlError::not_found(format!("user \"{user}\" does not exist")));
         };
-        if record.role > self.caller.role {
+        if record.role > caller.role {
             return Err(SqlError::denied("you may not act in the name of a user with a higher role"));
         }
-        Ok(Caller { user: record.id.clone(), role: record.role })
+        Ok(Acting::of(&record, caller.client))
     }
 
     fn use_namespace(&mut self, name: &Name) -> Result<StatementResult, SqlError> {
@@ -204,22 +239,49 @@ impl Running {
         Ok(said(format!("names without a namespace are looked up in \"{name}\"")))
     }
 
-    /// Changes the catalog, in a task of its own: a change that has begun is brought to its end, and the
-    /// gate kept closed until then, even if the client goes away.
+    /// Changes the catalog, and answers when every live query has heard of it.
     async fn ddl(&self, ddl: Ddl) -> Result<StatementResult, SqlError> {
-        let (engine, caller, namespace) = (Arc::clone(&self.engine), self.caller.clone(), self.namespace.clone());
-        let change = tokio::spawn(async move {
-            let _closed = Arc::clone(&engine.ddl_gate).write_owned().await;
-            let _changing = engine.progress.change();
-            ddl::execute(&engine, &caller, &namespace, &ddl).await
-        });
-        match change.await {
-            Ok(outcome) => outcome,
-            Err(failed) => match failed.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(crate::sql::error_map::shutting_down()),
-            },
-        }
+        let (engine, acting, namespace) = (Arc::clone(&self.engine), self.acting.clone(), self.namespace.clone());
+        to_its_end(async move {
+            let closed = Arc::clone(&engine.ddl_gate).write_owned().await;
+            let changing = engine.progress.change();
+            acting.check(&engine)?;
+            let done = ddl::execute(&engine, &acting.caller, &namespace, &ddl).await?;
+            drop((changing, closed));
+            engine.live.settled().await;
+            Ok(done)
+        })
+        .await
+    }
+
+    /// Drops a user while nobody writes: what it had begun to write is there, and it writes nothing more.
+    async fn drop_user(&self, statement: &UserStatement, user: &UserId) -> Result<StatementResult, SqlError> {
+        let (engine, acting) = (Arc::clone(&self.engine), self.acting.clone());
+        let (statement, user) = (statement.clone(), user.clone());
+        to_its_end(async move {
+            let closed = Arc::clone(&engine.ddl_gate).write_owned().await;
+            let changing = engine.progress.change();
+            acting.check(&engine)?;
+            let done = users::execute(&engine, &acting.caller, &statement).await?;
+            drop((changing, closed));
+            departure::finish(&engine, &user).await?;
+            Ok(done)
+        })
+        .await
+    }
+}
+
+/// Runs a change in a task of its own: one that has begun is brought to its end, and the gate kept closed
+/// until then, even if the client goes away.
+async fn to_its_end(
+    change: impl Future<Output = Result<StatementResult, SqlError>> + Send + 'static,
+) -> Result<StatementResult, SqlError> {
+    match tokio::spawn(change).await {
+        Ok(outcome) => outcome,
+        Err(failed) => match failed.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(crate::sql::error_map::shutting_down()),
+        },
     }
 }
 

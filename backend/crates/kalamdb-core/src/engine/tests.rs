@@ -4,6 +4,7 @@ use kalamdb_auth::{AuthOptions, Secret};
 use kalamdb_commons::protocol::StatementResult;
 use kalamdb_commons::{ErrorCode, Role, SeqId, UserId, Value};
 use kalamdb_store::{ManualClock, StoreOptions};
+use kalamdb_system::NewUser;
 use serde_json::{Value as Json, json};
 
 use super::*;
@@ -37,11 +38,14 @@ impl TestEngine {
             access_ttl_secs: 60,
             refresh_ttl_secs: 60,
             login_attempts_per_minute: 0,
+            issuers: Vec::new(),
+            issuer_keys: kalamdb_auth::KeyOptions::default(),
         };
-        let auth = Arc::new(Auth::new(store.clone(), users.clone(), auth).unwrap());
+        let audit = AuditLog::open(store.clone(), kalamdb_system::AuditOptions::default()).unwrap();
+        let auth = Arc::new(Auth::new(store.clone(), users.clone(), audit.clone(), auth).unwrap());
         let options =
             EngineOptions { node_id: "n1".to_owned(), limits, live: LiveOptions::default(), settings: Vec::new() };
-        let engine = Engine::open(store.clone(), catalog, users, auth, options).unwrap();
+        let engine = Engine::open(store.clone(), catalog, users, auth, audit, options).unwrap();
         TestEngine { engine, clock, store, dir }
     }
 
@@ -54,8 +58,19 @@ impl TestEngine {
         Self::open(dir, clock, Limits::default())
     }
 
+    /// A user of this name and role is there.
+    fn stored(&self, user: &str, role: Role) -> UserId {
+        let id = UserId::new(user).unwrap();
+        let users = &self.engine.0.parts.users;
+        if users.get(&id).is_none() {
+            let new = NewUser { id: id.clone(), role, password_hash: String::new(), email: None };
+            self.store.commit_blocking(users.create(new, 0).unwrap()).unwrap();
+        }
+        id
+    }
+
     pub async fn run_as(&self, user: &str, role: Role, sql: &str, params: &[Json]) -> SqlResponse {
-        let caller = Caller { user: UserId::new(user).unwrap(), role };
+        let caller = Caller::new(self.stored(user, role), role);
         let params = (!params.is_empty()).then(|| params.to_vec());
         self.engine.execute(caller, SqlRequest { sql: sql.to_owned(), params, namespace_id: None }).await
     }
@@ -303,7 +318,7 @@ async fn after_shutdown_nothing_is_run() {
     test.sql("CREATE TABLE t (id INT PRIMARY KEY)").await;
     test.engine.shutdown().await;
     assert_eq!(test.fails("SELECT 1").await.code, ErrorCode::Unavailable);
-    let caller = Caller { user: UserId::root(), role: Role::System };
+    let caller = Caller::new(UserId::root(), Role::System);
     let planned = test.engine.plan_live(&caller, "SELECT 1", Vec::new(), None).await;
     assert_eq!(planned.unwrap_err().code, ErrorCode::Unavailable);
 }
@@ -448,4 +463,54 @@ async fn writes_and_catalog_changes_at_one_time_leave_no_row_of_an_old_shape() {
     }
     test.sql("CREATE INDEX t_n ON t (n)").await;
     assert_eq!(test.rows("SELECT COUNT(*) FROM t WHERE n >= 0").await, json!([["200"]]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn i5_rows_of_a_dropped_user_go_also_if_the_server_stopped_before_they_were_deleted() {
+    let test = TestEngine::start();
+    test.sql("CREATE TABLE t (id INT PRIMARY KEY, n INT); CREATE INDEX by_n ON t (n)").await;
+    for user in ["anna", "ben"] {
+        let sql = "INSERT INTO t SELECT value, 1 FROM generate_series(1, 5000)";
+        assert_eq!(test.run_as(user, Role::User, sql, &[]).await.error, None);
+    }
+    // What a crash leaves right behind the commit that drops a user.
+    let dropped = |test: &TestEngine, user: &str| {
+        let writes = test.engine.0.parts.users.remove(&UserId::new(user).unwrap(), false).unwrap().unwrap();
+        test.store.commit_blocking(writes).unwrap();
+    };
+    dropped(&test, "anna");
+    let test = test.restart().await;
+    while !test.engine.0.parts.users.leaving().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let count = "SELECT count(*) FROM t WHERE n = 1";
+    let rows_of = async |user| {
+        let response = test.run_as(user, Role::User, count, &[]).await;
+        (response.error, response.results.last().map(|result| result.rows[0][0].clone()))
+    };
+    assert_eq!(rows_of("anna").await, (None, Some(Value::BigInt(0))));
+    assert_eq!(rows_of("ben").await, (None, Some(Value::BigInt(5_000))));
+    // Nor does anybody find them who is created before.
+    dropped(&test, "ben");
+    test.sql("CREATE USER 'ben' WITH PASSWORD 'long enough' ROLE user").await;
+    assert_eq!(rows_of("ben").await, (None, Some(Value::BigInt(0))));
+    assert_eq!(test.engine.0.parts.users.leaving(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn i8_who_acts_in_a_request_is_not_another_of_the_same_name() {
+    let test = TestEngine::start();
+    let parts = &test.engine.0.parts;
+    let begin = || acting::Acting::begin(parts, Caller::new(test.stored("anna", Role::User), Role::User)).unwrap();
+    let first = begin();
+    assert_eq!(first.check(parts), Ok(()));
+    test.sql("DROP USER 'anna'").await;
+    assert_eq!(first.check(parts).unwrap_err().code, ErrorCode::TokenRevoked);
+    let second = begin();
+    assert_eq!(first.check(parts).unwrap_err().code, ErrorCode::TokenRevoked, "that is another anna");
+    assert_eq!(second.check(parts), Ok(()));
+    test.sql("ALTER USER 'anna' SET EMAIL 'a@b'").await;
+    assert_eq!(second.check(parts), Ok(()));
+    test.sql("ALTER USER 'anna' SET ROLE service").await;
+    assert_eq!(second.check(parts).unwrap_err().code, ErrorCode::TokenRevoked);
 }

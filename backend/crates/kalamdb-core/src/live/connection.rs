@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use kalamdb_auth::Identity;
 use kalamdb_commons::protocol::{ServerMessage, SubscribeRequest};
-use kalamdb_commons::{ConnectionId, ErrorCode, Role, SubscriptionId, UserId};
+use kalamdb_commons::{ConnectionId, ErrorCode, Role, SeqId, SubscriptionId, UserId};
 use kalamdb_system::LiveQueryRecord;
 use tokio::sync::oneshot;
 
@@ -119,16 +119,19 @@ impl Connection {
     }
 
     async fn try_subscribe(&self, engine: &Engine, request: SubscribeRequest) -> Result<(), SqlError> {
-        let SubscribeRequest { id, sql, params, namespace_id, options } = request;
+        let SubscribeRequest { id, sql, params, namespace_id, mut options } = request;
         let invalid_id =
             |error: &dyn std::fmt::Display| SqlError::new(ErrorCode::InvalidSubscriptionId, error.to_string());
         let id = SubscriptionId::new(&id).map_err(|error| invalid_id(&error))?;
         let params = params.unwrap_or_default();
         let mut reserved = Reserved::take(&self.peer, &id, sql.len().saturating_add(size_of_params(&params)))?;
-        let caller = Caller { user: self.peer.user.clone(), role: self.peer.role };
+        let caller = Caller::new(self.peer.user.clone(), self.peer.role);
         let planned = engine.plan_live(&caller, &sql, params, namespace_id.as_deref()).await?;
         let options_text = serde_json::to_string(&options).map_err(SqlError::internal)?;
         let inner = self.live.inner();
+        // What was before this user is the history of another one, if there was one of its name.
+        let since = inner.users.get(&self.peer.user).map_or(SeqId::ZERO, |user| user.since);
+        options.from = options.from.map(|from| if from < since { SeqId::ZERO } else { from });
         let record = LiveQueryRecord {
             live_id: kalamdb_commons::LiveQueryId {
                 user_id: self.peer.user.clone(),

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use kalamdb_commons::protocol::{ServerMessage, SubscribeOptions};
 use kalamdb_commons::{ConnectionId, SeqId, SubscriptionId, TableId};
 use kalamdb_store::Commit;
-use kalamdb_system::TableDef;
+use kalamdb_system::{Right, TableDef};
 use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 
@@ -73,6 +73,8 @@ pub(crate) enum Input {
     Found { slot: Option<Slot>, at_micros: i64, found: VecDeque<(Token, Result<Found, SqlError>)> },
     /// A run came back.
     Ran { view: ViewId, at_micros: i64, ran: Result<Ran, SqlError> },
+    /// Everything that came before has been acted on.
+    Settle(Done),
     /// Re-run queries may run again.
     Tick,
 }
@@ -214,6 +216,7 @@ impl LiveLoop {
             Input::Progress(peer) => self.progress(&peer),
             Input::Found { slot, at_micros, found } => self.found(slot, at_micros, found),
             Input::Ran { view, at_micros, ran } => self.ran(view, at_micros, ran),
+            Input::Settle(done) => self.effects.push(Effect::Done(done, true)),
             Input::Tick => self.tick(),
         }
         // Only now: in the midst of a commit nobody may begin who would miss the rest of it.
@@ -298,7 +301,7 @@ fn objection(plan: &LivePlan, peer: &Peer, table: TableId, now: Option<&TableDef
             return Some(SqlError::not_found(format!("a column of table \"{name}\" that the query names was dropped")));
         }
         let denied = || SqlError::denied(format!("table \"{name}\" may not be read any more"));
-        (!now.is_visible_to(peer.role)).then(denied)
+        (!now.allows(&peer.user, peer.role, Right::Select)).then(denied)
     })
 }
 

@@ -1,4 +1,4 @@
-//! Changes of the catalog: namespaces, tables, columns, indexes.
+//! Changes of the catalog: namespaces, tables, columns, indexes, grants.
 //!
 //! A statement is decided on the catalog as it stands, becomes one write set, and is decided anew
 //! when another change came first. The engine holds the gate for writing meanwhile, so no row
@@ -6,6 +6,7 @@
 //! `kalamdb-system`'s; this module says who may, and knows what needs an evaluator: DEFAULTs.
 
 mod default;
+mod grant;
 mod index;
 
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use kalamdb_system::{Alteration, CatalogError, CatalogState, NewIndex, NewTable,
 use crate::context::{Caller, StatementContext};
 use crate::engine::parts::EngineParts;
 use crate::error::SqlError;
-use crate::sql::error_map;
+use crate::sql::{audited, error_map};
 use crate::sql::statement::{CreateIndex, CreateTable, Ddl, TableChange, WithOptions};
 
 /// Runs a statement that changes the catalog. The caller holds the engine's gate for writing.
@@ -33,15 +34,23 @@ pub async fn execute(
     ddl: &Ddl,
 ) -> Result<StatementResult, SqlError> {
     if !caller.role.is_admin() {
-        return Err(SqlError::denied("changing namespaces, tables and indexes needs the role dba or system"));
+        let what = if matches!(ddl, Ddl::Grant(_)) { "GRANT and REVOKE need" } else { "changing the catalog needs" };
+        return Err(SqlError::denied(format!("{what} the role dba or system")));
     }
+    let entry = audited::of_ddl(caller, namespace, ddl);
     for _ in 0..engine.limits.transaction_attempts_max.max(1) {
         let ctx = engine.context(caller, namespace, &Arc::default());
         let Decision { change, message } = decide(engine, &ctx, ddl).await?;
         let outcome = match change {
             Change::None => return Ok(result(message, None)),
-            Change::Catalog(writes) => engine.store.commit(writes).await,
-            Change::Table(revision) => index::commit(&engine.store, revision).await?,
+            Change::Catalog(mut writes) => {
+                audited::put(engine, &mut writes, &entry)?;
+                engine.store.commit(writes).await
+            }
+            Change::Table(mut revision) => {
+                audited::put(engine, &mut revision.writes, &entry)?;
+                index::commit(&engine.store, revision).await?
+            }
         };
         match outcome {
             Ok(committed) => return Ok(result(message, Some(committed))),
@@ -124,6 +133,7 @@ async fn decide(engine: &EngineParts, ctx: &StatementContext, ddl: &Ddl) -> Resu
         }
         Ddl::AlterTable { table, changes } => alter_table(engine, ctx, table.within(&ctx.namespace), changes).await,
         Ddl::CreateIndex(create) => create_index(catalog, &create.table.within(&ctx.namespace), create),
+        Ddl::Grant(statement) => grant::decide(engine, ctx, statement),
         Ddl::DropIndex { name, table, if_exists } => {
             let table = table.within(&ctx.namespace);
             let revision = catalog.drop_index(&table, name, *if_exists).map_err(refused)?;

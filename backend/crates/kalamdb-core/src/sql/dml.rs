@@ -14,6 +14,7 @@ mod lookup;
 mod names;
 mod on_conflict;
 mod proposal;
+mod reads;
 mod returning;
 mod select;
 mod target;

@@ -11,7 +11,7 @@ use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 use kalamdb_commons::ErrorCode;
 use kalamdb_store::{CommitError, ReadError};
-use kalamdb_system::{CatalogError, CatalogState};
+use kalamdb_system::{AuditError, CatalogError, CatalogState};
 
 use super::script;
 use crate::error::SqlError;
@@ -260,6 +260,15 @@ pub fn from_catalog(error: &CatalogError) -> SqlError {
     match error.code() {
         ErrorCode::Internal => SqlError::internal(error),
         code => SqlError::new(code, error.to_string()),
+    }
+}
+
+/// The audit log did not take an entry.
+#[must_use]
+pub fn from_audit(error: &AuditError) -> SqlError {
+    match error.code() {
+        ErrorCode::Unavailable => shutting_down(),
+        _ => SqlError::internal(error),
     }
 }
 

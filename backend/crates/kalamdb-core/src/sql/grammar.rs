@@ -4,6 +4,7 @@
 //! SQL-standard form we extend, are read here with sqlparser's primitives. A statement that other
 //! databases have and this one has not is refused by its name.
 
+mod grant;
 mod kill;
 mod names;
 mod options;
@@ -87,9 +88,9 @@ fn statement(parser: &mut Parser<'_>) -> Result<Statement, SqlError> {
         Keyword::SHOW => show(parser),
         Keyword::DESCRIBE | Keyword::DESC => describe(parser),
         Keyword::KILL => kill::kill(parser),
-        Keyword::GRANT => Err(not_here("GRANT")),
+        Keyword::GRANT => grant::grant(parser, false),
         Keyword::REVOKE if is_word(&parser.peek_nth_token(1).token, "TOKENS") => user::revoke_tokens(parser),
-        Keyword::REVOKE => Err(not_here("REVOKE")),
+        Keyword::REVOKE => grant::grant(parser, true),
         Keyword::EXECUTE if is_word(&parser.peek_nth_token(1).token, "AS") => user::execute_as(parser),
         _ => Err(unknown_statement(&word.1)),
     }
@@ -287,10 +288,13 @@ fn show(parser: &mut Parser<'_>) -> Result<Statement, SqlError> {
         let namespace = if of_one { Some(names::name(parser, "namespace")?) } else { None };
         return Ok(Statement::ShowTables(namespace));
     }
+    if take_word(parser, "GRANTS") {
+        return grant::show(parser);
+    }
     let next = parser.peek_token();
     let error = match &next.token {
         Token::Word(word) => not_here(&format!("SHOW {}", word.value.to_ascii_uppercase())),
-        token => SqlError::invalid(format!("expected NAMESPACES or TABLES, found {}", script::describe(token))),
+        token => SqlError::invalid(format!("expected NAMESPACES, TABLES or GRANTS, found {}", script::describe(token))),
     };
     Err(error.at(script::position_of(&next)))
 }

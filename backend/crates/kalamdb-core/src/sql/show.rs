@@ -1,25 +1,27 @@
-//! `SHOW NAMESPACES`, `SHOW TABLES`, `DESCRIBE TABLE`: the system tables' rows, as a person wants them.
+//! `SHOW NAMESPACES`, `SHOW TABLES`, `SHOW GRANTS`, `DESCRIBE TABLE`: the system tables' rows, as a person wants them.
 //!
-//! They show what the caller may see of `system.namespaces`, `system.tables` and `system.columns`, and
-//! nothing else; what may be seen is decided there.
+//! They show what the caller may see of `system.namespaces`, `system.tables`, `system.grants` and
+//! `system.columns`, and nothing else; what may be seen is decided there.
 
 use kalamdb_commons::protocol::{SchemaField, StatementResult, flags};
 use kalamdb_commons::{Name, Row, TableName, Value};
 use kalamdb_system::system_table::SYSTEM_NAMESPACE;
 use kalamdb_system::{
-    CatalogState, SystemTable, namespaces as system_namespaces, system_table, table_columns, tables as system_tables,
+    CatalogState, Grantee, SystemTable, grants as system_grants, namespaces as system_namespaces, system_table,
+    table_columns, tables as system_tables,
 };
 
 use crate::context::Caller;
 use crate::engine::parts::EngineParts;
 use crate::error::SqlError;
+use crate::sql::statement::GrantsOf;
 
 /// `SHOW NAMESPACES`.
 ///
 /// # Errors
 /// `INTERNAL` only.
 pub fn namespaces(engine: &EngineParts, caller: &Caller) -> Result<StatementResult, SqlError> {
-    let rows = system_namespaces::rows(&engine.catalog.state(), caller.role);
+    let rows = system_namespaces::rows(&engine.catalog.state(), &caller.user, caller.role);
     pick(&system_namespaces::TABLE, &["namespace_id", "table_count", "created_at"], &rows)
 }
 
@@ -35,7 +37,7 @@ pub fn tables(engine: &EngineParts, caller: &Caller, namespace: Option<&Name>) -
     {
         return Err(SqlError::not_found(format!("namespace \"{name}\" does not exist")));
     }
-    let mut rows = system_tables::rows(&catalog, caller.role);
+    let mut rows = system_tables::rows(&catalog, &caller.user, caller.role);
     rows.retain(|row| match (namespace, row.first()) {
         (Some(name), Some(Value::Text(of))) => name.as_str() == of.as_ref(),
         (None, Some(Value::Text(of))) => of.as_ref() != SYSTEM_NAMESPACE,
@@ -48,11 +50,12 @@ pub fn tables(engine: &EngineParts, caller: &Caller, namespace: Option<&Name>) -
 /// `DESCRIBE TABLE`: its columns, in the order of `SELECT *`.
 ///
 /// # Errors
-/// `NOT_FOUND` when there is no such table, `PERMISSION_DENIED` when the caller may not read it.
+/// `NOT_FOUND` when there is no such table that the caller has a right on, `PERMISSION_DENIED` when it is a
+/// system table that it may not read.
 pub fn describe(engine: &EngineParts, caller: &Caller, table: &TableName) -> Result<StatementResult, SqlError> {
     let catalog = engine.catalog.state();
-    check_readable(&catalog, caller, table)?;
-    let mut rows = table_columns::rows(&catalog, caller.role);
+    check_visible(&catalog, caller, table)?;
+    let mut rows = table_columns::rows(&catalog, &caller.user, caller.role);
     rows.retain(|row| match (row.first(), row.get(1)) {
         (Some(Value::Text(namespace)), Some(Value::Text(name))) => {
             table.namespace.as_str() == namespace.as_ref() && table.table.as_str() == name.as_ref()
@@ -63,15 +66,44 @@ pub fn describe(engine: &EngineParts, caller: &Caller, table: &TableName) -> Res
     pick(&table_columns::TABLE, &columns, &rows)
 }
 
-fn check_readable(catalog: &CatalogState, caller: &Caller, name: &TableName) -> Result<(), SqlError> {
-    let readable = if name.namespace.as_str() == SYSTEM_NAMESPACE {
-        system_table(name.table.as_str()).map(|table| table.audience.admits(caller.role))
-    } else {
-        catalog.table(name).map(|table| table.is_visible_to(caller.role))
+/// `SHOW GRANTS`: those on a table, those to a grantee, or all, as far as the caller may see them.
+///
+/// # Errors
+/// `NOT_FOUND` when there is no such table that the caller has a right on.
+pub fn grants(
+    engine: &EngineParts,
+    caller: &Caller,
+    namespace: &Name,
+    of: &GrantsOf,
+) -> Result<StatementResult, SqlError> {
+    let catalog = engine.catalog.state();
+    let mut rows = system_grants::rows(&catalog, &caller.user, caller.role);
+    let wanted = match of {
+        GrantsOf::All => Vec::new(),
+        GrantsOf::Table(table) => {
+            let name = table.within(namespace);
+            check_visible(&catalog, caller, &name)?;
+            vec![(0, name.namespace.to_string()), (1, name.table.to_string())]
+        }
+        GrantsOf::Grantee(Grantee::Role(role)) => vec![(2, "role".to_owned()), (3, role.to_string())],
+        GrantsOf::Grantee(Grantee::User(user)) => vec![(2, "user".to_owned()), (3, user.to_string())],
     };
-    match readable {
-        Some(true) => Ok(()),
-        Some(false) => Err(SqlError::denied(format!("table \"{name}\" is not open to the role {}", caller.role))),
+    rows.retain(|row| {
+        let is = |(place, text): &(usize, String)| matches!(row.at(*place), Some(Value::Text(cell)) if **cell == **text);
+        wanted.iter().all(is)
+    });
+    pick(&system_grants::TABLE, &["namespace_id", "table_name", "grantee_type", "grantee", "privilege"], &rows)
+}
+
+fn check_visible(catalog: &CatalogState, caller: &Caller, name: &TableName) -> Result<(), SqlError> {
+    if name.namespace.as_str() == SYSTEM_NAMESPACE
+        && let Some(table) = system_table(name.table.as_str())
+    {
+        let denied = || SqlError::denied(format!("table \"{name}\" is not open to the role {}", caller.role));
+        return if table.audience.admits(caller.role) { Ok(()) } else { Err(denied()) };
+    }
+    match catalog.table(name).filter(|table| caller.sees(table)) {
+        Some(_) => Ok(()),
         None => Err(SqlError::not_found(format!("table \"{name}\" does not exist"))),
     }
 }

@@ -5,7 +5,7 @@
 
 use datafusion::sql::sqlparser::ast;
 use kalamdb_commons::{DataType, Name, Role, TableName, UserId};
-use kalamdb_system::{AccessLevel, TableKind};
+use kalamdb_system::{AccessLevel, Grantee, Rights, TableKind};
 
 /// One statement of a request.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +30,8 @@ pub enum Statement {
     ShowNamespaces,
     /// `SHOW TABLES [IN n]`.
     ShowTables(Option<Name>),
+    /// `SHOW GRANTS`.
+    ShowGrants(GrantsOf),
     /// `DESCRIBE TABLE n.t`.
     DescribeTable(TableRef),
     /// A change to the catalog.
@@ -62,9 +64,11 @@ impl Statement {
             },
             Statement::Begin | Statement::Commit | Statement::Rollback => "transaction",
             Statement::Explain(_) | Statement::ExplainLive(_) => "explain",
-            Statement::Use(_) | Statement::ShowNamespaces | Statement::ShowTables(_) | Statement::DescribeTable(_) => {
-                "show"
-            }
+            Statement::Use(_)
+            | Statement::ShowNamespaces
+            | Statement::ShowTables(_)
+            | Statement::ShowGrants(_)
+            | Statement::DescribeTable(_) => "show",
             Statement::Ddl(_) => "ddl",
             Statement::User(_) => "user",
             Statement::ExecuteAs { statement, .. } => statement.kind(),
@@ -88,6 +92,17 @@ impl TableRef {
     pub fn within(&self, namespace: &Name) -> TableName {
         TableName { namespace: self.namespace.clone().unwrap_or_else(|| namespace.clone()), table: self.table.clone() }
     }
+}
+
+/// Which grants `SHOW GRANTS` shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GrantsOf {
+    /// All that the caller may see.
+    All,
+    /// Those on a table.
+    Table(TableRef),
+    /// Those to this very grantee.
+    Grantee(Grantee),
 }
 
 /// A query to explain.
@@ -147,6 +162,21 @@ pub enum Ddl {
         /// Not an error if it is not there.
         if_exists: bool,
     },
+    /// `GRANT` and `REVOKE`.
+    Grant(GrantStatement),
+}
+
+/// `GRANT` and `REVOKE` of rights on a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantStatement {
+    /// The table.
+    pub table: TableRef,
+    /// Which rights.
+    pub rights: Rights,
+    /// To whom they are granted, or from whom they are taken.
+    pub grantee: Grantee,
+    /// Are they taken?
+    pub revoke: bool,
 }
 
 /// `CREATE TABLE`.

@@ -3,7 +3,10 @@
 //! They need the role dba or system. A user of role `system` is made, changed and dropped by `system`
 //! alone, and nobody else gives that role away: a dba can make itself no more than it is, and take
 //! nothing from those above it. Passwords are hashed before anything of them is kept; whatever ends a
-//! user's tokens closes its connections, which the live side learns from the commit.
+//! user's tokens closes its connections, which the live side learns from the commit. What was granted to a
+//! user who is dropped goes in the same commit, its rows in those that follow ([`departure`]).
+
+pub mod departure;
 
 use std::sync::Arc;
 
@@ -17,7 +20,7 @@ use kalamdb_system::{NewUser, UserError, UserRecord};
 use crate::context::Caller;
 use crate::engine::parts::EngineParts;
 use crate::error::SqlError;
-use crate::sql::error_map;
+use crate::sql::{audited, error_map};
 use crate::sql::statement::{UserChange, UserStatement};
 
 /// Runs a statement that changes the users.
@@ -40,17 +43,22 @@ pub async fn execute(
     if found.is_some() && matches!(statement, UserStatement::Create { if_not_exists: true, .. }) {
         return Ok(StatementResult { message: Some(unchanged(statement)), ..StatementResult::default() });
     }
+    if matches!(statement, UserStatement::Create { .. }) && engine.users.is_leaving(user) {
+        departure::finish(engine, user).await?;
+    }
     let wish = Wish::of(engine, statement).await?;
+    let entry = audited::of_user(caller, statement);
     for _ in 0..engine.limits.transaction_attempts_max.max(1) {
         let before = engine.users.get(user);
         check(caller, statement, before.as_deref())?;
-        let Some(writes) = wish.writes(engine)? else {
+        let Some(mut writes) = wish.writes(engine)? else {
             return Ok(StatementResult { message: Some(unchanged(statement)), ..StatementResult::default() });
         };
         // The write set may stand on a newer record than the one that was checked.
         if !same(before.as_ref(), engine.users.get(user).as_ref()) {
             continue;
         }
+        audited::put(engine, &mut writes, &entry)?;
         match engine.store.commit(writes).await {
             Ok(committed) => {
                 tracing::info!(by = %caller.user, ?statement, "users changed");
@@ -111,11 +119,22 @@ impl<'a> Wish<'a> {
                 created => created.map(Some),
             },
             Wish::Alter { user, change } => engine.users.alter(user, change.clone(), now).map(Some),
-            Wish::Drop { user, if_exists } => engine.users.remove(user, *if_exists),
+            Wish::Drop { user, if_exists } => {
+                let writes = engine.users.remove(user, *if_exists);
+                return with_grants(engine, user, writes.map_err(|error| refused(&error))?);
+            }
             Wish::RevokeTokens { user } => engine.users.revoke_tokens(user, now).map(Some),
         };
         writes.map_err(|error| refused(&error))
     }
+}
+
+/// What drops a user, and with it all that was granted to it.
+fn with_grants(engine: &EngineParts, user: &UserId, writes: Option<WriteSet>) -> Result<Option<WriteSet>, SqlError> {
+    let Some(mut writes) = writes else { return Ok(None) };
+    let grants = engine.catalog.state().forget_user(user).map_err(|error| error_map::from_catalog(&error))?;
+    writes.records.extend(grants.records);
+    Ok(Some(writes))
 }
 
 fn subject(statement: &UserStatement) -> &UserId {

@@ -12,9 +12,9 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use kalamdb_commons::{DataType, Row};
-use kalamdb_system::{SettingRow, SystemTable, Users, namespaces, table_columns, tables, users};
+use kalamdb_system::{AuditLog, SettingRow, SystemTable, Users, grants, namespaces, table_columns, tables, users};
 
-use super::View;
+use super::{View, audit};
 use super::arrow::{arrow_field, batch_of};
 use super::inline::scan_of;
 use crate::context::StatementContext;
@@ -27,6 +27,8 @@ pub struct SystemSources {
     pub users: Arc<Users>,
     /// Connections and live queries.
     pub live: LiveQueries,
+    /// What was done and refused.
+    pub audit: AuditLog,
     /// Settings.
     pub settings: Vec<SettingRow>,
 }
@@ -34,8 +36,8 @@ pub struct SystemSources {
 impl SystemSources {
     /// The rows of a system table that the statement's caller may see.
     fn rows(&self, table: &SystemTable, ctx: &StatementContext) -> Vec<Row> {
-        let role = ctx.caller.role;
-        let shows = |owner| table.audience.shows(role, &ctx.caller.user, owner);
+        let (user, role) = (&ctx.caller.user, ctx.caller.role);
+        let shows = |owner| table.audience.shows(role, user, owner);
         match table.name {
             "live_queries" => {
                 let rows = self.live.live_query_rows();
@@ -49,9 +51,10 @@ impl SystemSources {
                 rows.iter().filter(|row| shows(&row.user_id)).map(kalamdb_system::ConnectionRow::to_row).collect()
             }
             "users" => users::rows(&self.users, role),
-            "namespaces" => namespaces::rows(&ctx.catalog, role),
-            "tables" => tables::rows(&ctx.catalog, role),
-            "columns" => table_columns::rows(&ctx.catalog, role),
+            "namespaces" => namespaces::rows(&ctx.catalog, user, role),
+            "tables" => tables::rows(&ctx.catalog, user, role),
+            "columns" => table_columns::rows(&ctx.catalog, user, role),
+            "grants" => grants::rows(&ctx.catalog, user, role),
             "settings" if table.audience.admits(role) => self.settings.iter().map(SettingRow::to_row).collect(),
             _ => Vec::new(),
         }
@@ -96,9 +99,12 @@ impl TableProvider for SystemView {
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
         _: &[Expr],
-        _: Option<usize>,
+        limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let view = View::of(state)?;
+        if self.table.name == kalamdb_system::audit::TABLE.name && self.table.audience.admits(view.ctx.caller.role) {
+            return audit::scan(&self.sources.audit, &self.schema, projection, limit);
+        }
         let rows = self.sources.rows(self.table, &view.ctx);
         let types: Vec<DataType> = self.table.columns.iter().map(|column| column.data_type).collect();
         scan_of(batch_of(self.schema(), &types, &rows)?, projection)

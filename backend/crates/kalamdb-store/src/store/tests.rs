@@ -219,6 +219,13 @@ fn records_outside_of_commits_are_written_found_by_prefix_and_deleted() {
     assert_eq!(found(b"\xff\xff"), [&b"\xff\xff"[..], b"\xff\xff\x01"]);
     assert_eq!(found(b"").len(), 5);
     assert_eq!(store.scan_records(RecordSpace::Auth, b"").unwrap(), []);
+    let portion = |after: &[u8], max| {
+        let records = store.scan_records_after(RecordSpace::LiveQueries, b"a", after, max).unwrap();
+        records.into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+    };
+    assert_eq!(portion(b"", 1), [b"a\x01"]);
+    assert_eq!(portion(b"a\x01", 5), [b"a\x02"]);
+    assert_eq!(portion(b"a\x02", 5).len() + portion(b"b", 5).len(), 0);
     store.delete_record(RecordSpace::LiveQueries, b"b").unwrap();
     assert_eq!(store.get_record(RecordSpace::LiveQueries, b"b").unwrap(), None);
     assert_eq!(store.last_seq(), SeqId::ZERO, "they take no SeqId");

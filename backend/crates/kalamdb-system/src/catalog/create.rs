@@ -79,6 +79,7 @@ impl CatalogState {
             columns: Vec::with_capacity(columns.len()),
             primary_key: Vec::new(),
             indexes: Vec::new(),
+            grants: Vec::new(),
             next_slot: 0,
             version: 1,
             created_at: now,

@@ -111,6 +111,9 @@ pub enum CatalogError {
     /// Only SHARED tables ask who may use them.
     #[error("ACCESS_LEVEL is for SHARED tables; the rows of other tables are each user's own")]
     AccessWithoutShared,
+    /// Only in SHARED tables there is something to grant.
+    #[error("rights are granted on SHARED tables; in table \"{0}\" each user has its own rows and every right over them")]
+    GrantsWithoutShared(TableName),
     /// Only STREAM tables forget.
     #[error("TTL_SECONDS is for STREAM tables")]
     TtlWithoutStream,
@@ -155,7 +158,7 @@ impl CatalogError {
             | CatalogError::AccessWithoutShared
             | CatalogError::TtlWithoutStream
             | CatalogError::StreamWithoutTtl => ErrorCode::InvalidSql,
-            CatalogError::TypeStays => ErrorCode::Unsupported,
+            CatalogError::TypeStays | CatalogError::GrantsWithoutShared(_) => ErrorCode::Unsupported,
             CatalogError::TooMany { .. } => ErrorCode::TooLarge,
             CatalogError::Encode(_) => ErrorCode::Internal,
         }

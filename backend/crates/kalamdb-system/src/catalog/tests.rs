@@ -5,6 +5,7 @@ use kalamdb_store::{CommitError, Committed, Expect, ManualClock, RecordWrite, St
 
 use super::*;
 use crate::record_key::CatalogKey;
+use crate::rights::{Grantee, Right, Rights};
 use crate::table_def::{AccessLevel, TableDef, TableKind};
 
 /// A store whose commits the catalog follows, as in the server.
@@ -513,4 +514,46 @@ fn a_damaged_record_stops_the_start_and_is_left_out_of_a_running_catalog() {
         assert!(world.state().table(&table_name("t")).is_some(), "{key:?}");
         assert!(matches!(Catalog::load(&world.store), Err(StateError::Malformed { .. })), "{key:?}");
     }
+}
+
+#[test]
+fn grants_are_part_of_their_table_and_go_with_their_user() {
+    let world = World::new();
+    let shared = |text| NewTable { kind: Some(TableKind::Shared), ..new_table(text) };
+    let table = world.create(shared("t"));
+    world.create(shared("u"));
+    world.create(new_table("own"));
+    let user = |text| Grantee::User(kalamdb_commons::UserId::new(text).unwrap());
+    let (anna, ben) = (user("anna"), user("ben"));
+    let read = Rights::from(Right::Select);
+    let grant = |text, grantee: &Grantee, rights| {
+        let revision = world.state().grant(&table_name(text), grantee, rights, 2).unwrap();
+        let changes = revision.is_some();
+        revision.map(|revision| world.commit(whole(revision)).unwrap());
+        changes
+    };
+    assert!(grant("t", &anna, read) && !grant("t", &anna, read), "the second one changes nothing");
+    assert!(grant("t", &ben, Rights::ALL) && grant("t", &anna, Right::Insert.into()) && grant("u", &anna, read));
+    assert!(world.table(&table.name).version > table.version);
+    let third = Grantee::Role(kalamdb_commons::Role::Service);
+    assert_eq!(code(world.state().grant(&table.name, &third, read, 2)), ErrorCode::TooLarge);
+    assert_eq!(code(world.state().grant(&table_name("own"), &anna, read, 2)), ErrorCode::Unsupported);
+    assert_eq!(code(world.state().revoke(&table_name("own"), &anna, read)), ErrorCode::Unsupported);
+    assert_eq!(code(world.state().grant(&table_name("no"), &anna, read, 2)), ErrorCode::NotFound);
+
+    let world = world.restarted();
+    assert_eq!(world.table(&table.name).granted_to(&anna).to_string(), "SELECT, INSERT");
+    let revoked = world.state().revoke(&table.name, &ben, read).unwrap().unwrap();
+    let racing = world.state().revoke(&table.name, &ben, Right::Delete.into()).unwrap().unwrap();
+    world.commit(whole(revoked)).unwrap();
+    assert!(matches!(world.commit(whole(racing)), Err(CommitError::Conflict)));
+    assert_eq!(world.table(&table.name).granted_to(&ben).to_string(), "INSERT, UPDATE, DELETE");
+    assert!(world.state().revoke(&table.name, &ben, read).unwrap().is_none());
+
+    let Grantee::User(name) = &anna else { unreachable!() };
+    world.commit(world.state().forget_user(name).unwrap()).unwrap();
+    let left = [&table.name, &table_name("u")].map(|name| world.table(name).granted_to(&anna));
+    assert_eq!(left, [Rights::NONE; 2]);
+    assert_eq!(world.table(&table.name).grants.len(), 1);
+    assert!(world.state().forget_user(name).unwrap().records.is_empty());
 }

@@ -38,6 +38,8 @@ fn the_tables_of_the_protocol_are_there_with_their_columns() {
         ("tables", "namespace_id table_name"),
         ("columns", "namespace_id table_name column_name"),
         ("settings", "name value"),
+        ("grants", "namespace_id table_name grantee_type grantee privilege"),
+        ("audit_log", "audit_id at user_id acting_as kind action object outcome client_addr"),
     ];
     for (name, columns) in wanted {
         let table = system_table(name).unwrap_or_else(|| panic!("{name}"));
@@ -66,7 +68,7 @@ fn s11_each_role_sees_what_its_audience_says() {
         assert_eq!(Audience::OwnRows.shows(role, &anna, &ben), role.is_admin());
         assert_eq!(Audience::Admin.shows(role, &anna, &anna), role.is_admin());
     }
-    for name in ["users", "settings"] {
+    for name in ["users", "settings", "audit_log"] {
         assert_eq!(system_table(name).unwrap().audience, Audience::Admin);
     }
     for name in ["live_queries", "connections"] {

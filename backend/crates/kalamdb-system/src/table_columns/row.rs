@@ -1,16 +1,16 @@
 //! Rows of `system.columns`.
 
-use kalamdb_commons::{Role, Row, Value};
+use kalamdb_commons::{Role, Row, UserId, Value};
 
 use crate::catalog::CatalogState;
 use crate::system_table::{SYSTEM_NAMESPACE, SystemTable, system_tables};
 use crate::table_def::TableDef;
 
-/// The columns as a reader of this role sees them, by table and place.
+/// The columns as a reader sees them, by table and place.
 #[must_use]
-pub fn rows(catalog: &CatalogState, role: Role) -> Vec<Row> {
+pub fn rows(catalog: &CatalogState, user: &UserId, role: Role) -> Vec<Row> {
     let own = system_tables().iter().filter(|table| table.audience.admits(role)).flat_map(system_rows);
-    let users = catalog.tables().filter(|table| table.is_visible_to(role)).flat_map(|table| table_rows(table));
+    let users = catalog.tables().filter(|table| table.is_visible_to(user, role)).flat_map(|table| table_rows(table));
     let mut rows: Vec<Row> = own.chain(users).collect();
     // A stable sort by table keeps each table's columns in their places.
     rows.sort_by(|a, b| a.iter().take(2).cmp(b.iter().take(2)));

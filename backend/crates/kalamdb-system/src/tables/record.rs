@@ -2,10 +2,11 @@
 //!
 //! Fields may be added with `#[serde(default)]`; none is renamed or given a new meaning.
 
-use kalamdb_commons::{DataType, IndexId, Name, TableId, TableName};
+use kalamdb_commons::{DataType, IndexId, Name, Role, TableId, TableName, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::cell_record::CellRecord;
+use crate::rights::{Grant, Grantee, Right};
 use crate::table_def::{AccessLevel, ColumnDef, IndexDef, TableDef, TableKind};
 
 #[derive(Serialize, Deserialize)]
@@ -18,6 +19,8 @@ struct Stored {
     columns: Vec<StoredColumn>,
     primary_key: Vec<u16>,
     indexes: Vec<StoredIndex>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    grants: Vec<StoredGrant>,
     next_slot: u16,
     version: u32,
     created_at: i64,
@@ -41,6 +44,19 @@ struct StoredIndex {
     unique: bool,
 }
 
+#[derive(Serialize, Deserialize)]
+struct StoredGrant {
+    to: StoredGrantee,
+    rights: Vec<Right>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StoredGrantee {
+    Role(Role),
+    User(String),
+}
+
 pub(crate) fn encode(table: &TableDef) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(&Stored {
         id: table.id,
@@ -51,6 +67,7 @@ pub(crate) fn encode(table: &TableDef) -> Result<Vec<u8>, serde_json::Error> {
         columns: table.columns.iter().map(StoredColumn::of).collect(),
         primary_key: table.primary_key.clone(),
         indexes: table.indexes.iter().map(StoredIndex::of).collect(),
+        grants: table.grants.iter().map(StoredGrant::of).collect(),
         next_slot: table.next_slot,
         version: table.version,
         created_at: table.created_at,
@@ -69,6 +86,7 @@ pub(crate) fn decode(value: &[u8]) -> Option<TableDef> {
         columns: stored.columns.into_iter().map(StoredColumn::into_column).collect::<Option<_>>()?,
         primary_key: stored.primary_key,
         indexes: stored.indexes.into_iter().map(StoredIndex::into_index).collect(),
+        grants: stored.grants.into_iter().map(StoredGrant::into_grant).collect::<Option<_>>()?,
         next_slot: stored.next_slot,
         version: stored.version,
         created_at: stored.created_at,
@@ -96,6 +114,24 @@ impl StoredColumn {
             slot: self.slot,
             fill: self.fill.into_value()?,
         })
+    }
+}
+
+impl StoredGrant {
+    fn of(grant: &Grant) -> Self {
+        let to = match &grant.grantee {
+            Grantee::Role(role) => StoredGrantee::Role(*role),
+            Grantee::User(user) => StoredGrantee::User(user.as_str().to_owned()),
+        };
+        StoredGrant { to, rights: grant.rights.iter().collect() }
+    }
+
+    fn into_grant(self) -> Option<Grant> {
+        let grantee = match self.to {
+            StoredGrantee::Role(role) => Grantee::Role(role),
+            StoredGrantee::User(user) => Grantee::User(UserId::new(&user).ok()?),
+        };
+        Some(Grant { grantee, rights: self.rights.into_iter().collect() })
     }
 }
 

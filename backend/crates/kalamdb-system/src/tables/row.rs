@@ -1,16 +1,16 @@
 //! Rows of `system.tables`.
 
-use kalamdb_commons::{Role, Row, Value};
+use kalamdb_commons::{Role, Row, UserId, Value};
 
 use crate::catalog::CatalogState;
 use crate::system_table::{SYSTEM_NAMESPACE, SystemTable, system_tables};
 use crate::table_def::{TableDef, TableKind};
 
-/// The tables as a reader of this role sees them, by namespace and name.
+/// The tables as a reader sees them, by namespace and name.
 #[must_use]
-pub fn rows(catalog: &CatalogState, role: Role) -> Vec<Row> {
+pub fn rows(catalog: &CatalogState, user: &UserId, role: Role) -> Vec<Row> {
     let own = system_tables().iter().filter(|table| table.audience.admits(role)).map(system_row);
-    let users = catalog.tables().filter(|table| table.is_visible_to(role)).map(|table| table_row(table));
+    let users = catalog.tables().filter(|table| table.is_visible_to(user, role)).map(|table| table_row(table));
     let mut rows: Vec<Row> = own.chain(users).collect();
     rows.sort_by(|a, b| a.iter().take(2).cmp(b.iter().take(2)));
     rows

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kalamdb_commons::{Role, UserId};
+use kalamdb_commons::{Role, SeqId, UserId};
 use serde::{Deserialize, Serialize};
 
 /// A user. `Debug` does not show the password hash.
@@ -12,7 +12,7 @@ pub struct UserRecord {
     pub id: UserId,
     /// What it may do.
     pub role: Role,
-    /// Its password, hashed, as a PHC string.
+    /// Its password, hashed, as a PHC string; empty if it has none.
     pub password_hash: String,
     /// E-mail address.
     pub email: Option<String>,
@@ -23,6 +23,9 @@ pub struct UserRecord {
     /// A token is valid only while this is what it was when the token was given out, in microseconds since
     /// the Unix epoch. Grows with every change that ends the user's tokens.
     pub tokens_valid_after: i64,
+    /// Where the database stood when the user was created. What was before is none of its history, even if
+    /// another user of the same name wrote it.
+    pub since: SeqId,
 }
 
 impl fmt::Debug for UserRecord {
@@ -39,6 +42,8 @@ struct Stored {
     created_at: i64,
     updated_at: i64,
     tokens_valid_after: i64,
+    #[serde(default)]
+    since: u64,
 }
 
 impl UserRecord {
@@ -50,6 +55,7 @@ impl UserRecord {
             created_at: self.created_at,
             updated_at: self.updated_at,
             tokens_valid_after: self.tokens_valid_after,
+            since: self.since.0,
         })
     }
 
@@ -64,6 +70,7 @@ impl UserRecord {
             created_at: stored.created_at,
             updated_at: stored.updated_at,
             tokens_valid_after: stored.tokens_valid_after,
+            since: SeqId(stored.since),
         })
     }
 }

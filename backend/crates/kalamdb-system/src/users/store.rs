@@ -2,12 +2,16 @@
 //!
 //! A write set expects the very bytes it was decided on, so of two racing changes to one user only
 //! one goes through; the other is a conflict and is decided anew.
+//!
+//! The rows of a user who is dropped are deleted afterwards, by others. Until that is done a record says
+//! that the user is leaving, and nobody can be created under its name, who would find them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use kalamdb_commons::{ErrorCode, Role, UserId};
+use kalamdb_commons::{ErrorCode, Role, SeqId, UserId};
 use kalamdb_store::{Commit, Expect, RecordSpace, RecordWrite, Store, WriteSet};
 use parking_lot::RwLock;
 
@@ -23,6 +27,9 @@ const EMAIL_BYTES_MAX: usize = 320;
 #[derive(Debug)]
 pub struct Users {
     by_id: RwLock<BTreeMap<UserId, Entry>>,
+    leaving: RwLock<BTreeSet<UserId>>,
+    /// Every commit up to here has been taken over.
+    position: AtomicU64,
 }
 
 /// A user, and the bytes that stand in the store for it.
@@ -49,7 +56,7 @@ pub struct NewUser {
     pub id: UserId,
     /// What it may do.
     pub role: Role,
-    /// Its password, hashed, as a PHC string.
+    /// Its password, hashed, as a PHC string; empty if it has none.
     pub password_hash: String,
     /// E-mail address.
     pub email: Option<String>,
@@ -87,6 +94,9 @@ pub enum UserError {
     /// There is one already.
     #[error("user \"{0}\" exists already")]
     Exists(UserId),
+    /// There was one, whose rows are still being deleted.
+    #[error("the rows of a user \"{0}\" who was dropped are still being deleted; try again")]
+    Leaving(UserId),
     /// The first administrator must stay one, or nobody could get in any more.
     #[error("user \"root\" cannot be dropped and keeps its role")]
     RootStays,
@@ -105,6 +115,7 @@ impl UserError {
         match self {
             UserError::Unknown(_) => ErrorCode::NotFound,
             UserError::Exists(_) => ErrorCode::AlreadyExists,
+            UserError::Leaving(_) => ErrorCode::Conflict,
             UserError::RootStays => ErrorCode::PermissionDenied,
             UserError::MalformedEmail => ErrorCode::ConstraintViolation,
             UserError::Encode(_) => ErrorCode::Internal,
@@ -125,13 +136,22 @@ impl Users {
             by_id.insert(record.id.clone(), Entry { record: Arc::new(record), stored: StoredBytes(value) });
         }
         metrics::users(by_id.len());
-        Ok(Users { by_id: RwLock::new(by_id) })
+        let mut leaving = BTreeSet::new();
+        for (key, _) in store.scan_records(RecordSpace::Auth, &AuthKey::Leaving.prefix())? {
+            leaving.insert(leaving_of(&key).ok_or(StateError::Malformed { what: "user who leaves" })?);
+        }
+        let position = AtomicU64::new(store.last_seq().0);
+        Ok(Users { by_id: RwLock::new(by_id), leaving: RwLock::new(leaving), position })
     }
 
     /// Takes over what a commit did to users. Called for every commit, in order.
     pub fn apply(&self, commit: &Commit) {
         let mut changed = false;
         for write in commit.records.iter().filter(|write| write.space == RecordSpace::Auth) {
+            if let Some(user) = leaving_of(&write.key) {
+                let mut leaving = self.leaving.write();
+                let _ = if write.value.is_some() { leaving.insert(user) } else { leaving.remove(&user) };
+            }
             let Some((AuthKey::User, id)) = AuthKey::split(&write.key) else { continue };
             changed = true;
             let mut by_id = self.by_id.write();
@@ -149,6 +169,7 @@ impl Users {
         if changed {
             metrics::users(self.by_id.read().len());
         }
+        self.position.store(commit.last.0, Ordering::Release);
     }
 
     /// The user of this name.
@@ -163,13 +184,43 @@ impl Users {
         self.by_id.read().values().map(|entry| Arc::clone(&entry.record)).collect()
     }
 
+    /// The users who were dropped and whose rows are still being deleted, by name.
+    #[must_use]
+    pub fn leaving(&self) -> Vec<UserId> {
+        self.leaving.read().iter().cloned().collect()
+    }
+
+    /// Is this a user who was dropped and whose rows are still being deleted?
+    #[must_use]
+    pub fn is_leaving(&self, id: &UserId) -> bool {
+        self.leaving.read().contains(id)
+    }
+
+    /// Says that no rows are left of a user who was dropped.
+    #[must_use]
+    pub fn left(&self, id: &UserId) -> WriteSet {
+        WriteSet { records: vec![leaving(id, Expect::Any, None)], ..WriteSet::default() }
+    }
+
     /// Creates a user. `now` is in microseconds since the Unix epoch.
     ///
     /// # Errors
     /// [`UserError`] when there is one of that name or the wish breaks a rule.
     pub fn create(&self, new: NewUser, now: i64) -> Result<WriteSet, UserError> {
+        self.create_since(new, now, now)
+    }
+
+    /// Creates a user, who has no password if its hash is empty. Tokens that were given out from
+    /// `tokens_valid_after` on count, though there was no such user then.
+    ///
+    /// # Errors
+    /// As [`Users::create`].
+    pub fn create_since(&self, new: NewUser, now: i64, tokens_valid_after: i64) -> Result<WriteSet, UserError> {
         if self.by_id.read().contains_key(&new.id) {
             return Err(UserError::Exists(new.id));
+        }
+        if self.is_leaving(&new.id) {
+            return Err(UserError::Leaving(new.id));
         }
         check_email(new.email.as_deref())?;
         let record = UserRecord {
@@ -179,9 +230,12 @@ impl Users {
             email: new.email,
             created_at: now,
             updated_at: now,
-            tokens_valid_after: now,
+            tokens_valid_after,
+            since: SeqId(self.position.load(Ordering::Acquire)),
         };
-        Ok(write(&record.id, Expect::Absent, Some(record.encode()?)))
+        let mut writes = write(&record.id, Expect::Absent, Some(record.encode()?));
+        writes.records.push(leaving(&record.id, Expect::Absent, None));
+        Ok(writes)
     }
 
     /// Changes a user. A new password or another role ends its tokens; a new e-mail address does not.
@@ -217,7 +271,7 @@ impl Users {
         Ok(write(id, Expect::Value(stored), Some(record.encode()?)))
     }
 
-    /// Drops a user. `None`: there is none, and `if_exists` says that this is fine.
+    /// Drops a user, who then [leaves](Users::leaving) until [`Users::left`] is committed. `None`: there is none, and `if_exists` says that this is fine.
     ///
     /// # Errors
     /// [`UserError`] when there is no such user, or it is the one that must stay.
@@ -226,7 +280,11 @@ impl Users {
             return Err(UserError::RootStays);
         }
         match self.entry(id) {
-            Ok((_, stored)) => Ok(Some(write(id, Expect::Value(stored), None))),
+            Ok((_, stored)) => {
+                let mut writes = write(id, Expect::Value(stored), None);
+                writes.records.push(leaving(id, Expect::Any, Some(Vec::new())));
+                Ok(Some(writes))
+            }
             Err(UserError::Unknown(_)) if if_exists => Ok(None),
             Err(error) => Err(error),
         }
@@ -251,6 +309,16 @@ fn check_email(email: Option<&str>) -> Result<(), UserError> {
             && !email.chars().any(|c| c.is_control() || c.is_whitespace())
     };
     if email.is_none_or(fine) { Ok(()) } else { Err(UserError::MalformedEmail) }
+}
+
+fn leaving(id: &UserId, expect: Expect, value: Option<Vec<u8>>) -> RecordWrite {
+    RecordWrite { space: RecordSpace::Auth, key: AuthKey::leaving(id), expect, value }
+}
+
+/// The user of a record that says that one leaves.
+fn leaving_of(key: &[u8]) -> Option<UserId> {
+    let (AuthKey::Leaving, id) = AuthKey::split(key)? else { return None };
+    UserId::new(std::str::from_utf8(id).ok()?).ok()
 }
 
 fn write(id: &UserId, expect: Expect, value: Option<Vec<u8>>) -> WriteSet {

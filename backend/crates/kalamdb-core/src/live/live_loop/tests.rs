@@ -296,6 +296,7 @@ fn table(columns: &[u16], access: AccessLevel) -> Arc<TableDef> {
         columns: columns.iter().map(column).collect(),
         primary_key: vec![0],
         indexes: Vec::new(),
+        grants: Vec::new(),
         next_slot: 2,
         version: 2,
         created_at: 0,
@@ -324,6 +325,44 @@ fn a_table_that_is_dropped_loses_a_column_or_is_closed_ends_the_queries_it_conce
         }
         assert_eq!(stage.state.subscriptions.len(), if code.is_none() { 3 } else { 0 });
         assert_eq!(client.peer.session.lock().len(), stage.state.subscriptions.len());
+    }
+}
+
+#[test]
+fn i8_whatever_stage_a_query_is_in_nothing_of_after_its_right_is_lost_reaches_it() {
+    for turns in 0..24 {
+        let mut stage = stage();
+        let mut client = stage.client();
+        let begun = stage.commit(&rows(3)).0;
+        stage.commit(&[(4, Some(4))]);
+        stage.settle();
+        stage.subscribe(&mut client, "pages", filter_plan(0), pages_of(1));
+        stage.subscribe(&mut client, "rerun", rerun_plan(Again::Top), pages_of(1));
+        let resumed = ["resumed", "rerun resumed"];
+        for (id, plan) in resumed.into_iter().zip([filter_plan(0), rerun_plan(Again::Count)]) {
+            stage.subscribe(&mut client, id, plan, from(begun));
+            let copy = client.copies.get_mut(id).unwrap();
+            (copy.exact, copy.seq) = (false, begun);
+        }
+        for turn in 0..turns {
+            let _ = match turn % 4 {
+                0 => stage.step(),
+                1 if !stage.results.is_empty() => {
+                    finish_one(&mut stage);
+                    true
+                }
+                2 => stage.read_one(&mut client) || stage.ask(&mut client),
+                _ => stage.commit(&[(turn, Some(turn))]) > SeqId::ZERO,
+            };
+        }
+        let lost = stage.commit_with(&[], vec![(TABLE, Some(table(&[0, 1], AccessLevel::Private)))]);
+        stage.commit(&[(999, Some(999)), (1, None)]);
+        stage.read_all(&mut client);
+        for (id, copy) in &client.copies {
+            assert_eq!(copy.error.as_deref(), Some("PERMISSION_DENIED"), "{id} after {turns}");
+            assert!(copy.seq <= lost.0 && !copy.rows.contains_key("999"), "{id} after {turns}");
+        }
+        assert!(stage.state.subscriptions.is_empty() && stage.state.views.router.is_empty());
     }
 }
 

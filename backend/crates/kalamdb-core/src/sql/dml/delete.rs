@@ -2,9 +2,11 @@
 
 use datafusion::sql::sqlparser::ast::{Delete, FromTable, TableWithJoins};
 use kalamdb_store::StoredRow;
+use kalamdb_system::{Right, Rights};
 
 use super::Outcome;
 use super::lookup::{Lookup, lookup};
+use super::reads::{reads, returning_reads};
 use super::returning::returned;
 use super::target::Target;
 use super::update::find;
@@ -14,7 +16,7 @@ use crate::sql::transaction::Transaction;
 /// Runs a DELETE.
 pub(super) async fn execute(transaction: &mut Transaction<'_>, delete: &Delete) -> Result<Outcome, SqlError> {
     let table = table_of(delete)?;
-    let target = Target::of_from(transaction, table)?;
+    let target = Target::of_from(transaction, table, needed(delete))?;
     let selection = delete.selection.as_ref();
     let rows: Vec<StoredRow> = match selection.and_then(|expr| lookup(&target, expr, &transaction.ctx.params)) {
         Some(Lookup::Nothing) => Vec::new(),
@@ -32,6 +34,14 @@ pub(super) async fn execute(transaction: &mut Transaction<'_>, delete: &Delete) 
     let affected = written.len();
     let returned = returned(transaction, &target, delete.returning.as_ref(), written).await?;
     Ok(Outcome::of(affected, returned))
+}
+
+/// The rights that a DELETE needs on its table: that to read it only if it reads something of it.
+fn needed(delete: &Delete) -> Rights {
+    if delete.selection.as_ref().is_some_and(reads) || returning_reads(delete.returning.as_ref()) {
+        return Rights::from(Right::Delete).with(Right::Select);
+    }
+    Right::Delete.into()
 }
 
 fn table_of(delete: &Delete) -> Result<&TableWithJoins, SqlError> {

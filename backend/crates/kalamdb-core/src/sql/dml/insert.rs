@@ -3,11 +3,13 @@
 use datafusion::sql::sqlparser::ast::{Insert, TableObject};
 use kalamdb_commons::{Row, Value};
 use kalamdb_store::RowKey;
+use kalamdb_system::{Right, Rights};
 
 use super::Outcome;
 use super::defaults;
 use super::on_conflict::{self, Rule};
 use super::proposal::{Proposal, proposals};
+use super::reads::{conflict_use, returning_reads};
 use super::returning::returned;
 use super::target::Target;
 use crate::error::SqlError;
@@ -26,7 +28,8 @@ pub(super) async fn execute(transaction: &mut Transaction<'_>, insert: &Insert) 
     let TableObject::TableName(name) = &insert.table else {
         return Err(SqlError::unsupported("INSERT takes the name of a table"));
     };
-    let target = Target::find(transaction, name, insert.table_alias.as_ref().map(|alias| &alias.alias))?;
+    let alias = insert.table_alias.as_ref().map(|alias| &alias.alias);
+    let target = Target::find(transaction, name, alias, needed(insert))?;
     let rule = insert.on.as_ref().map(|on| Rule::read(&target, &transaction.ctx, on)).transpose()?;
     let mut proposals = proposals(transaction, &target, insert).await?;
     defaults::fill(transaction, &target, &mut proposals).await?;
@@ -42,6 +45,19 @@ pub(super) async fn execute(transaction: &mut Transaction<'_>, insert: &Insert) 
     let affected = written.len();
     let returned = returned(transaction, &target, insert.returning.as_ref(), written).await?;
     Ok(Outcome::of(affected, returned))
+}
+
+/// The rights that an INSERT needs on its table; what its query reads is asked for where that is planned.
+fn needed(insert: &Insert) -> Rights {
+    let mut needed = Rights::from(Right::Insert);
+    let conflict = insert.on.as_ref().map(conflict_use);
+    if conflict.as_ref().is_some_and(|conflict| conflict.updates) {
+        needed = needed.with(Right::Update);
+    }
+    if conflict.is_some_and(|conflict| conflict.reads) || returning_reads(insert.returning.as_ref()) {
+        needed = needed.with(Right::Select);
+    }
+    needed
 }
 
 /// Clauses that the parser reads and other databases have.

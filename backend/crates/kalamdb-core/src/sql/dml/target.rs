@@ -5,10 +5,10 @@ use std::sync::Arc;
 use datafusion::sql::sqlparser::ast::{
     Expr, Ident, ObjectName, ObjectNamePart, Spanned as _, TableAlias, TableFactor, TableWithJoins,
 };
-use kalamdb_commons::{Role, Row, Value};
+use kalamdb_commons::{Row, Value};
 use kalamdb_store::{RowKey, Scope, StoredRow};
 use kalamdb_system::system_table::SYSTEM_NAMESPACE;
-use kalamdb_system::{AccessLevel, ColumnDef, TableDef, TableKind, system_table};
+use kalamdb_system::{ColumnDef, Rights, TableDef, system_table};
 
 use crate::error::SqlError;
 use crate::sql::grammar::name_of;
@@ -26,19 +26,27 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// The table of this name, if the caller may write it.
-    pub fn find(transaction: &Transaction<'_>, name: &ObjectName, alias: Option<&Ident>) -> Result<Target, SqlError> {
+    /// The table of this name, if the caller has the rights that the statement needs.
+    pub fn find(
+        transaction: &Transaction<'_>,
+        name: &ObjectName,
+        alias: Option<&Ident>,
+        needed: Rights,
+    ) -> Result<Target, SqlError> {
         let ctx = &transaction.ctx;
         let (reference, last) = table_ref(name)?;
         let full = reference.within(&ctx.namespace);
-        let Some(def) = ctx.catalog.table(&full) else {
+        let Some(def) = ctx.catalog.table(&full).filter(|def| ctx.caller.sees(def)) else {
             if full.namespace.as_str() == SYSTEM_NAMESPACE && system_table(full.table.as_str()).is_some() {
                 return Err(SqlError::denied(format!("table \"{full}\" is read-only")).at(position(last)));
             }
             return Err(SqlError::not_found(format!("table \"{full}\" does not exist")).at(position(last)));
         };
-        if !may_write(def, ctx.caller.role) {
-            return Err(SqlError::denied(format!("no permission to write table \"{full}\"")).at(position(last)));
+        let missing = needed.without(def.rights_of(&ctx.caller.user, ctx.caller.role));
+        if !missing.is_empty() {
+            let what = if missing.iter().count() == 1 { "right" } else { "rights" };
+            let text = format!("no permission on table \"{full}\": missing {what} {missing}");
+            return Err(SqlError::denied(text).at(position(last)));
         }
         Ok(Target {
             table: transaction.engine.writes.table(def, &transaction.engine.limits)?,
@@ -48,7 +56,11 @@ impl Target {
     }
 
     /// The table of an UPDATE or DELETE, which must stand there by itself.
-    pub fn of_from(transaction: &Transaction<'_>, from: &TableWithJoins) -> Result<Target, SqlError> {
+    pub fn of_from(
+        transaction: &Transaction<'_>,
+        from: &TableWithJoins,
+        needed: Rights,
+    ) -> Result<Target, SqlError> {
         let TableFactor::Table { name, alias, args: None, with_hints, version: None, sample: None, .. } =
             &from.relation
         else {
@@ -60,7 +72,7 @@ impl Target {
         if has_more {
             return Err(SqlError::unsupported("UPDATE and DELETE take the name of one table"));
         }
-        Target::find(transaction, name, alias.as_ref().map(|alias| &alias.name))
+        Target::find(transaction, name, alias.as_ref().map(|alias| &alias.name), needed)
     }
 
     /// The table's definition.
@@ -190,16 +202,5 @@ fn table_ref(name: &ObjectName) -> Result<(TableRef, &Ident), SqlError> {
             Ok((TableRef { namespace, table: name_of(table, "table")? }, table))
         }
         _ => Err(SqlError::invalid("a table is named as namespace.table")),
-    }
-}
-
-/// May a user of this role change rows of the table?
-const fn may_write(table: &TableDef, role: Role) -> bool {
-    match table.kind {
-        TableKind::User | TableKind::Stream => true,
-        TableKind::Shared => match table.access {
-            AccessLevel::Public | AccessLevel::Restricted => !matches!(role, Role::User),
-            AccessLevel::Private => role.is_admin(),
-        },
     }
 }

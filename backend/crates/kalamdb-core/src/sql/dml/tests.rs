@@ -26,6 +26,7 @@ pub(super) fn write_table(columns: &[(&str, DataType)], key: &[u16]) -> WriteTab
         columns: columns.iter().enumerate().map(column).collect(),
         primary_key: key.to_vec(),
         indexes: Vec::new(),
+        grants: Vec::new(),
         next_slot: u16::try_from(columns.len()).unwrap(),
         version: 1,
         created_at: 0,

@@ -3,14 +3,17 @@
 use datafusion::sql::sqlparser::ast::{Expr, TableWithJoins, Update};
 use kalamdb_commons::Value;
 use kalamdb_store::RowKey;
+use kalamdb_system::{Right, Rights};
 
 use super::Outcome;
 use super::assign::{self, Assignment, Evaluated};
 use super::direct::Direct;
 use super::lookup::{Lookup, lookup};
+use super::reads::{reads, returning_reads};
 use super::returning::returned;
 use super::select::{column_of, item, select};
 use super::target::Target;
+use crate::context::StatementContext;
 use crate::error::SqlError;
 use crate::sql::query;
 use crate::sql::transaction::Transaction;
@@ -21,7 +24,7 @@ pub(super) const KEY: &str = "_key";
 /// Runs an UPDATE.
 pub(super) async fn execute(transaction: &mut Transaction<'_>, update: &Update) -> Result<Outcome, SqlError> {
     check_clauses(update)?;
-    let target = Target::of_from(transaction, &update.table)?;
+    let target = Target::of_from(transaction, &update.table, needed(update))?;
     let assignments = assign::read(&target, &transaction.ctx, &update.assignments)?;
     let rows = match directly(transaction, &target, &assignments, update.selection.as_ref())? {
         Some(rows) => rows,
@@ -32,6 +35,15 @@ pub(super) async fn execute(transaction: &mut Transaction<'_>, update: &Update) 
     let written = assign::apply(transaction, &target, changes)?;
     let returned = returned(transaction, &target, update.returning.as_ref(), written).await?;
     Ok(Outcome::of(affected, returned))
+}
+
+/// The rights that an UPDATE needs on its table: that to read it only if it reads something of it.
+fn needed(update: &Update) -> Rights {
+    let values = update.assignments.iter().map(|assignment| &assignment.value);
+    if values.chain(&update.selection).any(reads) || returning_reads(update.returning.as_ref()) {
+        return Rights::from(Right::Update).with(Right::Select);
+    }
+    Right::Update.into()
 }
 
 fn check_clauses(update: &Update) -> Result<(), SqlError> {
@@ -93,9 +105,12 @@ pub(super) async fn find(
     items.extend(exprs.iter().enumerate().map(|(n, expr)| item((*expr).clone(), &format!("#{n}"))));
     let query = select(items, vec![table.clone()], selection.cloned());
     let session = &transaction.engine.session;
-    let planned = query::plan(session, &transaction.ctx, &query).await?;
+    // What the statement needs has been asked for; without a column in it the rows are found, not read.
+    let finds_in = (!exprs.iter().copied().chain(selection).any(reads)).then_some(target.def().id);
+    let ctx = &StatementContext { finds_in, ..transaction.ctx.clone() };
+    let planned = query::plan(session, ctx, &query).await?;
     let mut found = Vec::new();
-    for row in query::collect(session, &transaction.ctx, &planned).await? {
+    for row in query::collect(session, ctx, &planned).await? {
         let mut cells = row.iter().cloned();
         let Some(Value::Bytes(key)) = cells.next() else {
             return Err(SqlError::internal("a row was found without its key"));

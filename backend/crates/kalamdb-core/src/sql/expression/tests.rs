@@ -62,6 +62,7 @@ pub(in crate::sql) fn table() -> TableDef {
         columns: COLUMNS.iter().enumerate().map(column).collect(),
         primary_key: vec![],
         indexes: vec![],
+        grants: Vec::new(),
         next_slot: 17,
         version: 1,
         created_at: 0,

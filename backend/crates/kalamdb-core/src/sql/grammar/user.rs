@@ -88,7 +88,7 @@ pub(super) fn execute_as(parser: &mut Parser<'_>) -> Result<Statement, SqlError>
 }
 
 /// A role, as a word or in single quotes.
-fn role(parser: &mut Parser<'_>) -> Result<Role, SqlError> {
+pub(super) fn role(parser: &mut Parser<'_>) -> Result<Role, SqlError> {
     let next = parser.next_token();
     let text = match &next.token {
         Token::Word(word) => &word.value,

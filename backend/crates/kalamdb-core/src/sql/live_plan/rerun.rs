@@ -266,6 +266,7 @@ impl Requery for Rerun {
             snapshot: snapshot.clone(),
             overlay: Arc::new(Overlay::default()),
             as_of,
+            finds_in: None,
         };
         let rows = query::collect(&self.session, &ctx, &self.planned).await?;
         Ok(self.layout.result_rows(&rows))

@@ -31,6 +31,7 @@ fn table(id: u32, name: &str, columns: &[(&str, DataType)]) -> Arc<TableDef> {
         columns: columns.iter().enumerate().map(column).collect(),
         primary_key: vec![0],
         indexes: vec![IndexDef { id: IndexId(id), name: Name::new("by_room").unwrap(), slots: vec![1], unique: false }],
+        grants: Vec::new(),
         next_slot: 9,
         version: 1,
         created_at: 0,

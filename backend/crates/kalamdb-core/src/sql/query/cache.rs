@@ -12,7 +12,7 @@ use std::sync::Arc;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::{Expr, Query, Visit as _, Visitor};
 use kalamdb_commons::Name;
-use kalamdb_system::TableDef;
+use kalamdb_system::{Right, TableDef};
 use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
@@ -151,7 +151,7 @@ impl KeptPlan {
     /// May the caller read all of its tables?
     fn is_allowed(&self, ctx: &StatementContext) -> bool {
         let role = ctx.caller.role;
-        self.prepared.tables.iter().all(|read| read.def.is_visible_to(role))
+        self.prepared.tables.iter().all(|read| ctx.caller.may(Right::Select, &read.def))
             && self.prepared.traits.system_tables.iter().all(|table| table.audience.admits(role))
     }
 }

@@ -12,7 +12,7 @@ use kalamdb_commons::protocol::{SchemaField, StatementResult, flags};
 use kalamdb_commons::{DataType, Name, Row, TableName, Value};
 use kalamdb_store::{RowKey, StoredRow};
 use kalamdb_system::system_table::SYSTEM_NAMESPACE;
-use kalamdb_system::{ColumnDef, TableDef};
+use kalamdb_system::{ColumnDef, Right, TableDef};
 
 use super::column_names::folded;
 use crate::context::StatementContext;
@@ -80,7 +80,7 @@ fn lookup<'a>(ctx: &'a StatementContext, query: &Query) -> Option<Lookup<'a>> {
         return None;
     }
     let name = table_name(name, &ctx.namespace)?;
-    let table = ctx.catalog.table(&name).filter(|table| table.is_visible_to(ctx.caller.role))?;
+    let table = ctx.catalog.table(&name).filter(|table| ctx.caller.may(Right::Select, table))?;
     let shown_as = match alias {
         Some(alias) if !alias.columns.is_empty() || alias.at.is_some() => return None,
         Some(alias) => folded(&alias.name),

@@ -1,6 +1,7 @@
 //! What the names in a query mean: tables of the statement's catalog, system tables, functions.
 //!
-//! A table that the caller may not read is refused here, so nothing of it can get into a plan.
+//! A table that the caller may not read is refused here, so nothing of it can get into a plan. One on
+//! which it has no right at all does not exist for it.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, Ta
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use kalamdb_commons::{Name, TableName};
 use kalamdb_system::system_table::SYSTEM_NAMESPACE;
-use kalamdb_system::{TableDef, system_table};
+use kalamdb_system::{Right, TableDef, system_table};
 
 use super::session::QuerySession;
 use super::types::ColumnTypes;
@@ -52,11 +53,11 @@ pub(super) struct Names<'a> {
 /// # Errors
 /// `NOT_FOUND`, `PERMISSION_DENIED`.
 pub(super) fn readable<'a>(ctx: &'a StatementContext, name: &TableName) -> Result<&'a Arc<TableDef>, SqlError> {
-    let def = ctx.catalog.table(name).ok_or_else(|| unknown(&name.to_string()))?;
-    if def.is_visible_to(ctx.caller.role) {
+    let def = ctx.catalog.table(name).filter(|def| ctx.caller.sees(def)).ok_or_else(|| unknown(&name.to_string()))?;
+    if ctx.caller.may(Right::Select, def) || ctx.finds_in == Some(def.id) {
         return Ok(def);
     }
-    Err(SqlError::denied(format!("no permission to read table \"{name}\"")))
+    Err(SqlError::denied(format!("no permission to read table \"{name}\": the right SELECT is missing")))
 }
 
 fn unknown(name: &str) -> SqlError {

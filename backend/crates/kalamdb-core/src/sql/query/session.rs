@@ -15,12 +15,10 @@ use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
 use kalamdb_commons::Value;
 use kalamdb_store::Clock;
-use kalamdb_system::{SettingRow, Users};
 
 use super::cache::PlanCache;
 use crate::context::StatementContext;
 use crate::error::SqlError;
-use crate::live::LiveQueries;
 use crate::options::Limits;
 use crate::sql::error_map::from_datafusion;
 use crate::sql::functions;
@@ -71,9 +69,7 @@ impl QuerySession {
     /// `INTERNAL` when a function cannot be registered.
     pub fn new(
         limits: &Limits,
-        users: Arc<Users>,
-        live: LiveQueries,
-        settings: Vec<SettingRow>,
+        system: SystemSources,
         clock: Arc<dyn Clock>,
     ) -> Result<QuerySession, SqlError> {
         let ids = Arc::new(IdSource::new(Arc::clone(&clock)));
@@ -93,7 +89,7 @@ impl QuerySession {
         Ok(QuerySession(Arc::new(Shared {
             state,
             runtime,
-            system: Arc::new(SystemSources { users, live, settings }),
+            system: Arc::new(system),
             ids,
             cache: PlanCache::default(),
             limits: limits.clone(),

@@ -140,9 +140,25 @@ async fn s20_a_kept_plan_gives_nothing_to_those_who_may_not_read_its_table() {
     for _ in 0..3 {
         assert_eq!(rows(&test, sql, &[]).await, json!([["x"]]));
     }
-    for sql in [sql, "SELECT a FROM secrets WHERE id = 1", "SELECT user_id FROM system.users"] {
-        let error = test.run_as("anna", Role::User, sql, &[]).await.error.unwrap();
-        assert_eq!(error.code, ErrorCode::PermissionDenied, "{sql}");
+    let code = async |sql| test.run_as("anna", Role::User, sql, &[]).await.error.map(|error| error.code);
+    assert_eq!(code("SELECT user_id FROM system.users").await, Some(ErrorCode::PermissionDenied));
+    for (grant, wanted) in [
+        (None, Some(ErrorCode::NotFound)),
+        (Some("GRANT INSERT ON secrets TO USER 'anna'"), Some(ErrorCode::PermissionDenied)),
+        (Some("GRANT SELECT ON secrets TO USER 'anna'"), None),
+        (Some("REVOKE SELECT ON secrets FROM USER 'anna'"), Some(ErrorCode::PermissionDenied)),
+        (Some("REVOKE ALL ON secrets FROM USER 'anna'"), Some(ErrorCode::NotFound)),
+    ] {
+        if let Some(grant) = grant {
+            test.sql(grant).await;
+        }
+        // Root's plan is kept again each time before anna comes.
+        for _ in 0..3 {
+            assert_eq!(rows(&test, sql, &[]).await, json!([["x"]]));
+        }
+        for sql in [sql, sql, "SELECT a FROM secrets WHERE id = 1"] {
+            assert_eq!(code(sql).await, wanted, "{grant:?} {sql}");
+        }
     }
 }
 

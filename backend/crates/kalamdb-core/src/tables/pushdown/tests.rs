@@ -40,6 +40,7 @@ fn table() -> TableDef {
         columns: columns.into_iter().enumerate().map(column).collect(),
         primary_key: vec![0, 1],
         indexes: vec![index(1, &[2]), index(2, &[3, 2])],
+        grants: Vec::new(),
         next_slot: 5,
         version: 1,
         created_at: 0,

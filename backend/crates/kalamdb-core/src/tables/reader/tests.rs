@@ -55,6 +55,7 @@ fn table() -> TableDef {
         columns: vec![column(0, "id"), column(1, "n")],
         primary_key: vec![0],
         indexes: vec![IndexDef { id: IndexId(7), name: Name::new("by_n").unwrap(), slots: vec![1], unique: false }],
+        grants: Vec::new(),
         next_slot: 2,
         version: 1,
         created_at: 0,
@@ -97,7 +98,7 @@ impl Rows {
 
     fn view(&self, overlay: Overlay, as_of: Option<SeqId>, memory_bytes_max: usize) -> Arc<View> {
         let ctx = StatementContext {
-            caller: Caller { user: UserId::root(), role: Role::System },
+            caller: Caller::new(UserId::root(), Role::System),
             namespace: Name::new("default").unwrap(),
             params: Arc::from([]),
             now_micros: 0,
@@ -105,6 +106,7 @@ impl Rows {
             snapshot: self.store.snapshot(),
             overlay: Arc::new(overlay),
             as_of,
+            finds_in: None,
         };
         Arc::new(View { ctx, use_indexes: true, memory_bytes_max })
     }

@@ -25,6 +25,7 @@ fn table(columns: Vec<ColumnDef>) -> TableDef {
         columns,
         primary_key: vec![1, 0],
         indexes: vec![IndexDef { id: IndexId(3), name: name("by_c1"), slots: vec![1], unique: true }],
+        grants: Vec::new(),
         version: 4,
         created_at: -5,
     }
@@ -69,6 +70,23 @@ fn the_stored_form_does_not_change() {
     let table = table(columns);
     assert_eq!(String::from_utf8(encode(&table).unwrap()).unwrap(), FIRST);
     assert_eq!(decode(FIRST.as_bytes()), Some(table));
+}
+
+/// Grants came later; a table that has them is stored with them.
+#[test]
+fn grants_are_stored_with_their_table() {
+    let grant = |grantee, rights: &[Right]| Grant { grantee, rights: rights.iter().copied().collect() };
+    let anna = Grantee::User(UserId::new("anna").unwrap());
+    let grants = vec![
+        grant(Grantee::Role(Role::Service), &[Right::Select, Right::Insert]),
+        grant(anna, &[Right::Update, Right::Delete]),
+    ];
+    let table = TableDef { kind: TableKind::Shared, grants, ..table(vec![column(0, DataType::Int, Value::Null)]) };
+    let text = String::from_utf8(encode(&table).unwrap()).unwrap();
+    let stored = r#""grants":[{"to":{"role":"service"},"rights":["SELECT","INSERT"]},{"to":{"user":"anna"},"rights":["UPDATE","DELETE"]}],"#;
+    assert!(text.contains(stored), "{text}");
+    assert_eq!(decode(text.as_bytes()), Some(table));
+    assert_eq!(decode(text.replace("anna", "a/b").as_bytes()), None);
 }
 
 #[test]

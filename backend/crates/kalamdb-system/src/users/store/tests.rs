@@ -76,6 +76,28 @@ fn a_user_is_there_from_its_creation_to_its_end_and_after_a_restart() {
 }
 
 #[test]
+fn i5_nobody_is_created_under_the_name_of_a_user_who_leaves() {
+    let world = World::with(&["anna"]);
+    let first = world.get("anna").since;
+    let gone = world.commit(world.users.remove(&id("anna"), false).unwrap().unwrap()).unwrap();
+    for users in [&Users::load(&world.store).unwrap(), world.users.as_ref()] {
+        assert_eq!(users.leaving(), [id("anna")]);
+        assert!(matches!(users.create(user("anna"), 0), Err(UserError::Leaving(_))));
+    }
+    world.commit(world.users.left(&id("anna"))).unwrap();
+    assert_eq!((world.users.leaving(), Users::load(&world.store).unwrap().leaving()), (vec![], vec![]));
+    world.commit(world.users.create(user("anna"), 0).unwrap()).unwrap();
+    assert!(world.get("anna").since > gone.last && world.get("anna").since > first);
+    assert_eq!(Users::load(&world.store).unwrap().get(&id("anna")), world.users.get(&id("anna")));
+}
+
+#[test]
+fn a_user_stored_before_its_begin_was_has_all_of_the_history() {
+    let stored = r#"{"role":"user","password_hash":"h","email":null,"created_at":1,"updated_at":1,"tokens_valid_after":1}"#;
+    assert_eq!(UserRecord::decode(b"anna", stored.as_bytes()).unwrap().since, SeqId::ZERO);
+}
+
+#[test]
 fn what_is_not_there_and_what_is_there_already_are_told_apart() {
     let world = World::with(&["anna"]);
     let users = &world.users;

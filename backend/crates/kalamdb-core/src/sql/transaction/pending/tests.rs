@@ -33,6 +33,7 @@ impl Fixture {
             columns: vec![column],
             primary_key: vec![0],
             indexes: Vec::new(),
+            grants: Vec::new(),
             next_slot: 1,
             version: 1,
             created_at: 0,
