@@ -99,11 +99,7 @@ impl<'de> Deserializer<'de> for RowReader<'de> {
         visitor.visit_seq(SeqDeserializer::new(self.cells()))
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(
-        self,
-        len: usize,
-        visitor: V,
-    ) -> std::result::Result<V::Value, JsonError> {
+    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> std::result::Result<V::Value, JsonError> {
         let count = self.row.cells().len();
         if count != len {
             return Err(JsonError::custom(format!("{len} columns were asked for, the row has {count}")));
@@ -298,11 +294,7 @@ impl<'de> Deserializer<'de> for Cell<'de> {
         }
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(
-        self,
-        _len: usize,
-        visitor: V,
-    ) -> std::result::Result<V::Value, JsonError> {
+    fn deserialize_tuple<V: Visitor<'de>>(self, _len: usize, visitor: V) -> std::result::Result<V::Value, JsonError> {
         self.deserialize_seq(visitor)
     }
 
@@ -404,11 +396,7 @@ impl<'de> Deserializer<'de> for NamedCell<'de> {
         named(self.0.name, self.0.deserialize_newtype_struct(name, visitor))
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(
-        self,
-        len: usize,
-        visitor: V,
-    ) -> std::result::Result<V::Value, JsonError> {
+    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> std::result::Result<V::Value, JsonError> {
         named(self.0.name, self.0.deserialize_tuple(len, visitor))
     }
 

@@ -1,9 +1,7 @@
 //! What the server says, and to whom it is said.
 
 use kalamdb_commons::ErrorCode;
-use kalamdb_commons::protocol::{
-    BatchStatus, ClientMessage, PROTOCOL_SUBSCRIPTION_ID, ServerMessage, StreamStatus,
-};
+use kalamdb_commons::protocol::{BatchStatus, ClientMessage, PROTOCOL_SUBSCRIPTION_ID, ServerMessage, StreamStatus};
 use std::time::Duration;
 
 use super::subscription::{Ack, ChangeFrame, Next, Stage};
