@@ -88,12 +88,7 @@ impl Authenticator {
     }
 
     /// A token as fresh as asked; `refused` is one that the server did not take.
-    pub async fn token(
-        &self,
-        transport: &dyn Transport,
-        freshness: Freshness,
-        refused: Option<&str>,
-    ) -> Result<Token> {
+    pub async fn token(&self, transport: &dyn Transport, freshness: Freshness, refused: Option<&str>) -> Result<Token> {
         let mut held = self.held.lock().await;
         let now = transport.unix_now();
         let lasts = |token: &Token| token.expires_at.is_none_or(|end| end > now.saturating_add(LIFE_LEFT));
@@ -102,7 +97,9 @@ impl Authenticator {
             (Credentials::Provider(_), Freshness::Connect) => true,
             (_, Freshness::Connect) => false,
             // Another waiter may have replaced the refused token meanwhile.
-            (_, Freshness::Fresh) => refused.is_none() || held.as_ref().is_some_and(|t| Some(t.text.as_str()) == refused),
+            (_, Freshness::Fresh) => {
+                refused.is_none() || held.as_ref().is_some_and(|t| Some(t.text.as_str()) == refused)
+            }
         };
         if let Some(token) = held.as_ref().filter(|token| !asks_anew && lasts(token)) {
             return Ok(token.clone());

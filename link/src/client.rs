@@ -11,13 +11,13 @@ use kalamdb_commons::protocol::SqlRequest;
 
 use crate::auth::{AuthProvider, Authenticator, Credentials, Freshness, within};
 use crate::backoff::Backoff;
-use crate::shared::{Core, Urls};
 use crate::error::{Error, Result};
 use crate::event::{ConnectionState, SubscriptionInfo};
 use crate::live_rows::LiveRowsBuilder;
 use crate::options::Options;
 use crate::params::IntoParams;
 use crate::query::{QueryResult, StatementOutcome, outcomes};
+use crate::shared::{Core, Urls};
 use crate::state::State;
 use crate::subscription::SubscriptionBuilder;
 use crate::transport::{HttpRequest, Transport};
@@ -163,7 +163,8 @@ impl ClientBuilder {
     /// [`Error::InvalidArgument`]: the address is none, or there are no credentials.
     pub fn build(self) -> Result<Client> {
         let urls = Urls::parse(&self.url)?;
-        let none = || Error::InvalidArgument("a client needs credentials: a password, a token or a provider".to_owned());
+        let none =
+            || Error::InvalidArgument("a client needs credentials: a password, a token or a provider".to_owned());
         let credentials = self.credentials.ok_or_else(none)?;
         let auth = Authenticator::new(credentials, &urls.http, self.options.request_timeout);
         let transport = self.transport.unwrap_or_else(platform);

@@ -11,8 +11,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::auth::Token;
-use crate::shared::Core;
 use crate::error::Result;
+use crate::shared::Core;
 use crate::state::Action;
 use crate::transport::{BoxFuture, Incoming, NetworkError, Socket};
 

@@ -55,10 +55,7 @@ impl LiveRowsBuilder {
     /// As [`SubscriptionBuilder::start`]; [`Error::Limit`](crate::Error::Limit) if the result has more rows than
     /// [`Options::live_rows_max`](crate::Options::live_rows_max).
     pub async fn start(self) -> Result<LiveRows> {
-        let subscription = self.0.start_as(true).await?;
-        let mut rows = LiveRows { subscription, seen: 0 };
-        rows.seen = rows.version();
-        Ok(rows)
+        Ok(LiveRows::of(self.0.start_as(true).await?))
     }
 }
 
@@ -113,6 +110,13 @@ pub struct LiveRows {
 }
 
 impl LiveRows {
+    /// The rows of a live query that keeps them and has started.
+    pub(crate) fn of(subscription: Subscription) -> Self {
+        let mut rows = LiveRows { subscription, seen: 0 };
+        rows.seen = rows.version();
+        rows
+    }
+
     /// The rows now.
     #[must_use]
     pub fn rows(&self) -> Rows {
@@ -135,7 +139,7 @@ impl LiveRows {
         std::future::poll_fn(|cx| self.poll_changed(cx)).await
     }
 
-    fn poll_changed(&mut self, cx: &mut Context<'_>) -> Poll<Result<Rows>> {
+    pub(crate) fn poll_changed(&mut self, cx: &mut Context<'_>) -> Poll<Result<Rows>> {
         let key = self.subscription.key_of_state();
         let seen = self.seen;
         let look = self.subscription.core().poll_with(key, cx, |state, _| {

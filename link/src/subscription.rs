@@ -9,11 +9,11 @@ use kalamdb_commons::SeqId;
 
 use crate::auth::within;
 use crate::client::{Client, Handle};
-use crate::shared::Core;
 use crate::error::{Error, Result};
 use crate::event::{ConnectionState, Event};
 use crate::params::IntoParams;
 use crate::row::Schema;
+use crate::shared::Core;
 use crate::state::subscription::Wanted;
 use crate::state::{Key, Taken};
 
@@ -82,28 +82,25 @@ impl SubscriptionBuilder {
         self.start_as(false).await
     }
 
-    pub(crate) async fn start_as(mut self, keeps_rows: bool) -> Result<Subscription> {
+    pub(crate) async fn start_as(self, keeps_rows: bool) -> Result<Subscription> {
+        let subscription = self.begin(keeps_rows)?;
+        let core = subscription.core();
+        let limit = core.options.request_timeout;
+        match within(&*core.transport, limit, "the live query's beginning", subscription.started()).await {
+            Ok(()) => Ok(subscription),
+            Err(Error::Timeout(text)) => Err(Error::Timeout(with_reason(core, text))),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Begins the live query without waiting for anything. Dropping what comes back ends it.
+    pub(crate) fn begin(mut self, keeps_rows: bool) -> Result<Subscription> {
         self.wanted.keeps_rows = keeps_rows;
         let handle = self.client.handle().clone();
         let wanted = self.wanted;
         let key = handle.core.with(|state, moment| state.subscribe(moment, wanted))?;
         let id = handle.core.with(|state, _| state.info(key)).map(|info| info.id).unwrap_or_default();
-        // From here on dropping it ends it.
-        let subscription = Subscription { handle, key, id };
-        let core = &subscription.handle.core;
-        let started = std::future::poll_fn(|cx| {
-            core.poll_with(key, cx, |state, _| match state.has_started(key) {
-                Ok(true) => Poll::Ready(Ok(())),
-                Ok(false) => Poll::Pending,
-                Err(error) => Poll::Ready(Err(error)),
-            })
-        });
-        let started = within(&*core.transport, core.options.request_timeout, "the live query's beginning", started);
-        match started.await {
-            Ok(()) => Ok(subscription),
-            Err(Error::Timeout(text)) => Err(Error::Timeout(with_reason(core, text))),
-            Err(error) => Err(error),
-        }
+        Ok(Subscription { handle, key, id })
     }
 }
 
@@ -166,12 +163,25 @@ impl Subscription {
         self.key
     }
 
+    /// Waits, for as long as it takes, until the server has accepted the query, and until its rows are here where they
+    /// are kept.
+    pub(crate) async fn started(&self) -> Result<()> {
+        let started = |cx: &mut Context<'_>| {
+            self.core().poll_with(self.key, cx, |state, _| match state.has_started(self.key) {
+                Ok(true) => Poll::Ready(Ok(())),
+                Ok(false) => Poll::Pending,
+                Err(error) => Poll::Ready(Err(error)),
+            })
+        };
+        std::future::poll_fn(started).await
+    }
+
     /// The next event; `None` when the live query has ended and that was told.
     pub async fn next(&mut self) -> Option<Event> {
         std::future::poll_fn(|cx| self.poll_event(cx)).await
     }
 
-    fn poll_event(&self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+    pub(crate) fn poll_event(&self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         self.core().poll_with(self.key, cx, |state, moment| match state.take(moment, self.key) {
             Taken::Event(event) => Poll::Ready(Some(event)),
             Taken::Finished => Poll::Ready(None),
