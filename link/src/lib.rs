@@ -40,6 +40,8 @@ mod state;
 mod subscription;
 pub mod transport;
 mod typed;
+#[cfg(target_family = "wasm")]
+mod wasm;
 
 pub use auth::AuthProvider;
 pub use backoff::Backoff;

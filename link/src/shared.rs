@@ -190,9 +190,10 @@ impl Core {
         self.with(look)
     }
 
-    /// Nobody waits for a subscription any more.
+    /// A handle of a subscription waits no more. Who still does, looks again and says so.
     pub fn forget(&self, key: Key) {
-        self.lock().waiting.remove(&key);
+        let waiting = self.lock().waiting.remove(&key).unwrap_or_default();
+        waiting.into_iter().for_each(Waker::wake);
     }
 
     /// Begins to listen to the states of the connection, the present one first.
