@@ -16,6 +16,8 @@ export interface Platform {
   webSocket(): Promise<unknown>;
   /** Where the WASM is when the program does not say. */
   wasm(): Promise<WasmSource | undefined>;
+  /** Calls `tell` when the network is back, where the platform knows. */
+  whenOnline?(tell: () => void): void;
 }
 
 /** Why something failed. */
@@ -115,7 +117,11 @@ export async function openLink(
     loading = undefined;
     throw new KalamError('WASM', 'the WASM of kalam-link could not be loaded', { cause });
   }
-  return new Link(settings, provider, webSocket as Function);
+  const link = new Link(settings, provider, webSocket as Function);
+  // The platform's listener stays for ever and must not hold a client that nobody else has.
+  const weak = new WeakRef(link);
+  platform.whenOnline?.(() => weak.deref()?.reconnect());
+  return link;
 }
 
 export type { Link, LinkSubscription } from '../../pkg/kalam_link.js';

@@ -10,4 +10,7 @@ export const browser: Platform = {
     // Found by the generated module, in a way that bundlers understand.
     return undefined;
   },
+  whenOnline(tell) {
+    globalThis.addEventListener?.('online', tell);
+  },
 };
