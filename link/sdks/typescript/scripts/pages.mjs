@@ -1,6 +1,6 @@
 /**
- * Makes programs of the examples in the documentation, for the type checker and for tests/pages.spec.ts: all `ts` blocks
- * of a page are one program, each `tsx` block is a module of its own.
+ * Makes programs of the examples in the documentation: all `ts` blocks of a page are one program, each `tsx` block is a
+ * module of its own. The type checker reads them all, and tests/pages.spec.ts runs the page of this package.
  */
 
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,9 @@
 /** The client in Node, against a real server: many live queries on one socket, listed, resumed, lost and found. */
 
+import { spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 import { KalamError, type LiveEvent } from 'kalam-link';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
 
@@ -346,6 +350,69 @@ test('s14_values_travel_beside_the_sql_and_never_become_part_of_it', async () =>
   const told = await until(live, ({ status }) => status === 'live');
   expect(told.rows).toEqual(rows);
   expect(client.subscriptions().every(({ sql }) => !sql.includes('DROP'))).toBe(true);
+});
+
+test('fr011_no_socket_no_backoff_and_no_login_is_written_in_typescript', () => {
+  const folder = new URL('../src/', import.meta.url).pathname;
+  const sources = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'));
+  expect(sources.length).toBeGreaterThan(8);
+  for (const path of sources) {
+    // The words that a second copy of the connection's life could not do without.
+    expect(readFileSync(join(folder, path), 'utf8')).not.toMatch(/new WebSocket|\.onmessage|\.onclose|fetch\(|auth\/login|Math\.random|setInterval/);
+  }
+});
+
+test('cells_come_as_was_asked_for_and_parameters_of_every_type_arrive', async () => {
+  const plain = rootClient();
+  const exact = rootClient({ bigint: 'string', times: 'number' });
+  const notes = await notesTable(plain);
+  await plain.execute(`
+    CREATE SHARED TABLE ${notes}_typed (big BIGINT PRIMARY KEY, at TIMESTAMP, day DATE, bytes BYTES, doc JSON, yes BOOLEAN, none TEXT)`);
+  const at = new Date('2030-01-01T12:00:00.123Z');
+  const bytes = new Uint8Array([0, 255]);
+  const params = [9223372036854775807n, at, '2030-12-31', bytes, { a: [1, 'x'] }, true, null];
+  await plain.query(`INSERT INTO ${notes}_typed VALUES ($1, $2, $3, $4, $5, $6, $7)`, params);
+  const row = { big: 9223372036854775807n, at, day: '2030-12-31', bytes, doc: { a: [1, 'x'] }, yes: true, none: null };
+  expect((await plain.query(`SELECT * FROM ${notes}_typed WHERE big = $1`, [row.big])).rows).toEqual([row]);
+  const live = await until(plain.live(`SELECT * FROM ${notes}_typed WHERE at = $1`, [at]), ({ status }) => status === 'live');
+  expect(live.rows).toEqual([row]);
+  expect((await exact.query(`SELECT * FROM ${notes}_typed`)).rows).toMatchObject([
+    { big: '9223372036854775807', at: at.getTime() * 1000, day: 22_279 },
+  ]);
+});
+
+test('a_program_that_only_asks_ends_by_itself', async () => {
+  const program = `
+    import { createClient } from 'kalam-link';
+    const client = createClient({ url: process.env.KALAM_URL, auth: { user: 'root', password: process.env.KALAM_PASSWORD } });
+    console.log((await client.query('SELECT 42 AS answer')).rows[0].answer);`;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
+    cwd: new URL('..', import.meta.url).pathname,
+    env: { ...process.env, KALAM_URL: inject('serverUrl'), KALAM_PASSWORD: 'correct horse battery staple' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let printed = '';
+  child.stdout.on('data', (text) => (printed += String(text)));
+  expect(await new Promise((resolve) => child.once('close', resolve))).toBe(0);
+  expect(printed.trim()).toBe('42n');
+});
+
+test('what_cannot_be_is_an_error_of_the_argument', async () => {
+  const client = rootClient();
+  const code = 'INVALID_ARGUMENT';
+  await expect(client.resume('nobody has this name', 1n)).rejects.toMatchObject({ code });
+  await expect(client.resume('nobody has this name', 'not a place')).rejects.toMatchObject({ code });
+  await expect(rootClient({ url: 'nowhere' }).query('SELECT 1')).rejects.toMatchObject({ code });
+  await expect(client.query('SELECT $1', [Number.NaN])).rejects.toMatchObject({ code });
+  const partial: object = { from: 1n };
+  const quiet = { onRows: () => undefined, onError: () => undefined };
+  await expect(client.subscribe('SELECT 1 AS one', [], partial, quiet).ready).rejects.toMatchObject({ code });
+  const notes = await notesTable(client);
+  const first = client.subscribe(`SELECT * FROM ${notes}`, [], { id: 'once' }, () => undefined);
+  await first.ready;
+  const second = client.subscribe(`SELECT * FROM ${notes}`, [], { id: 'once' }, quiet);
+  await expect(second.ready).rejects.toMatchObject({ code });
+  expect(client.subscriptions().map(({ id }) => id)).toEqual(['once']);
 });
 
 test('fr009_disconnect_ends_every_subscription_and_a_later_one_opens_the_connection_again', async () => {

@@ -153,7 +153,9 @@ export class LinkedClient implements KalamClient {
     const { auth, wasm } = this.#options;
     const provider = typeof auth === 'function' ? async () => auth() : undefined;
     const link = await openLink(this.#platform, wasm, clientSettings(this.#options), provider);
-    link.watchConnection((text: string) => this.#connection.set(toConnectionState(JSON.parse(text) as WireConnection)));
+    // Names the store only: what the WASM holds must not hold this client, or neither would ever be let go.
+    const connection = this.#connection;
+    link.watchConnection((text: string) => connection.set(toConnectionState(JSON.parse(text) as WireConnection)));
     this.#link = link;
     return link;
   }

@@ -48,6 +48,8 @@ export class WantedQuery<T> implements LiveQuery<T> {
     const end = (): { done: true; value: undefined } => {
       over = true;
       forget();
+      // A loop that is left does not come back as a component does.
+      this.#stopUnwanted();
       wake();
       return { done: true, value: undefined };
     };
