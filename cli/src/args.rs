@@ -250,7 +250,8 @@ pub struct ImportArgs {
     #[arg(long, default_value = ",", value_name = "CHARACTER")]
     pub delimiter: String,
 
-    /// A value that stands for NULL; an empty value does too, unless its column is a text that may not be NULL
+    /// The value that stands for NULL; empty texts are texts then. Without it an empty value is NULL, but in a TEXT
+    /// column that is NOT NULL it is an empty text
     #[arg(long, value_name = "TEXT")]
     pub null: Option<String>,
 

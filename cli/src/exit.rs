@@ -99,6 +99,8 @@ pub fn exit_of(error: &Error) -> Exit {
             _ => Exit::Failed,
         },
         Error::Auth(_) => Exit::Denied,
+        // The token expired or was revoked, or was never accepted.
+        Error::Closed { code: Some(4001 | 4002 | 1008), .. } => Exit::Denied,
         Error::Network(_) | Error::Timeout(_) | Error::Closed { .. } => Exit::Unreachable,
         Error::InvalidArgument(_) => Exit::Usage,
         _ => Exit::Failed,

@@ -16,7 +16,7 @@ mod render;
 mod session;
 mod sql_text;
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
@@ -54,8 +54,9 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
         return Err(Failure::usage("-c and -f stand alone; a subcommand has its own arguments"));
     }
     if let Some(Command::Completions { shell }) = &cli.command {
-        clap_complete::generate(*shell, &mut Cli::command(), "kalam", &mut io::stdout());
-        return Ok(());
+        let mut script = Vec::new();
+        clap_complete::generate(*shell, &mut Cli::command(), "kalam", &mut script);
+        return Ok(io::stdout().write_all(&script)?);
     }
     let connection = connect::connect(&cli.connect)?;
     let mut session = Session::new(connection.client, connection.namespace, &cli.output);
@@ -73,7 +74,9 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
 
 /// Gives up waiting at Ctrl-C; what was sent may still be carried out.
 async fn interruptible(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    // The work first: while it reads standard input, before anything is sent, the signal simply ends the program.
     tokio::select! {
+        biased;
         done = work => done,
         _ = tokio::signal::ctrl_c() => Err(Failure { exit: Exit::Interrupted, text: "interrupted".to_owned() }),
     }

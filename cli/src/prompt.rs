@@ -30,7 +30,7 @@ use crate::commands::subscribe::{Wanted, follow};
 use crate::exit::Failure;
 use crate::render::cell::harmless;
 use crate::render::{Expanded, Format};
-use crate::session::{Session, parameters_of};
+use crate::session::Session;
 use crate::sql_text::{first_words, quoted_name, units};
 
 /// Lines of live queries that wait for the terminal.
@@ -95,6 +95,8 @@ impl<'a> Prompt<'a> {
         let who = Who::new(&self.user, self.session.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE));
         let read = tokio::task::spawn_blocking(move || {
             let signal = editor.read_line(&who);
+            // Other prompts of the user see the line at once. That it cannot be kept was told at the start.
+            let _ = editor.sync_history();
             (editor, signal)
         });
         let (editor, signal) = read.await.map_err(|_| Failure::usage("the terminal is lost"))?;
@@ -111,7 +113,7 @@ impl<'a> Prompt<'a> {
     /// Does what a line asks for, and tells what goes wrong. `true` when it asks to leave.
     async fn line(&mut self, line: &str) -> bool {
         let begun = Instant::now();
-        let command = line.trim_start().starts_with('\\');
+        let command = editor::is_command(line);
         let done = tokio::select! {
             done = self.obey(line, command) => done,
             _ = tokio::signal::ctrl_c() => {
@@ -162,8 +164,7 @@ impl<'a> Prompt<'a> {
     }
 
     async fn statement(&mut self, sql: &str) -> Result<(), Failure> {
-        let params = parameters_of(sql, &[]);
-        for outcome in self.session.execute(sql, params).await? {
+        for outcome in self.session.execute(sql, Vec::new()).await? {
             self.session.write(&mut io::stdout().lock(), &outcome)?;
         }
         Ok(())

@@ -328,6 +328,53 @@ async fn a_prompt_takes_statements_of_several_lines_and_keeps_live_queries() {
     assert!(history.contains("SELECT 41 +<\\n>1 AS answer;"), "{history}");
 }
 
+/// The lines of the page's blocks of one language, between two headings.
+fn lines_of(page: &str, from: &str, to: &str, language: &str) -> Vec<String> {
+    let section = page.split(from).nth(1).expect("the section is there").split(to).next().expect("and its end");
+    let mut found = Vec::new();
+    let mut inside = None;
+    for line in section.lines() {
+        match (line.strip_prefix("```"), inside) {
+            (Some(_), Some(_)) => inside = None,
+            (Some(name), None) => inside = Some(name),
+            (None, Some(name)) if name == language => found.push(line.to_owned()),
+            (None, _) => {}
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sc003_the_quick_start_of_the_readme_works_as_it_stands_there() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    let typed = lines_of(&page, "## Quick start", "## Read on", "sql");
+    let told = lines_of(&page, "## Quick start", "## Read on", "text");
+    assert!(typed.len() >= 8 && told.len() == 2, "{typed:?} {told:?}");
+    let world = World::new().await;
+    let mut terminal = Terminal::start(&world, &[]).await;
+    terminal.wait("root@default>").await;
+    terminal.type_line("\\timing on").await;
+    terminal.wait("timing is on").await;
+    for line in &typed {
+        terminal.type_line(line).await;
+        terminal.wait(" ms").await;
+        if line.contains("'hello'") {
+            terminal.wait_all(&told).await;
+        }
+        if line.contains("'still here'") {
+            terminal.wait("[live1] + room=lobby body=\"still here\"").await;
+        }
+    }
+    let live = rows(&world, "SELECT subscription_id FROM system.live_queries").await;
+    assert_eq!(live, [json!({ "subscription_id": "live1" })], "one was ended, the other goes on");
+    let connections = rows(&world, "SELECT connection_id FROM system.connections").await;
+    assert_eq!(connections.len(), 1, "all live queries of a prompt share one connection");
+    terminal.type_line(&format!("\\kill {}", connections[0]["connection_id"].as_str().unwrap())).await;
+    terminal.wait("[live1] -- ended: CONNECTION_KILLED").await;
+    terminal.type_line("\\q").await;
+    assert_eq!(terminal.end().await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watched_query_is_drawn_in_place_with_changed_rows_marked() {
     let world = world().await;

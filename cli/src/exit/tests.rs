@@ -33,6 +33,8 @@ fn exit_codes_tell_failures_apart() {
     assert_eq!(exit_of(&server(ErrorCode::PermissionDenied, None)), Exit::Denied);
     assert_eq!(exit_of(&server(ErrorCode::Killed, None)), Exit::Killed);
     assert_eq!(exit_of(&Error::Closed { code: Some(4003), reason: String::new() }), Exit::Killed);
+    assert_eq!(exit_of(&Error::Closed { code: Some(4002), reason: String::new() }), Exit::Denied);
+    assert_eq!(exit_of(&Error::Closed { code: None, reason: String::new() }), Exit::Unreachable);
     assert_eq!(exit_of(&Error::Auth(String::new())), Exit::Denied);
     assert_eq!(exit_of(&Error::Network(String::new())), Exit::Unreachable);
 }

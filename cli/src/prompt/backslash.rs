@@ -111,7 +111,7 @@ fn bare(name: &str, rest: &str) -> Result<Backslash, String> {
         "\\subscriptions" => Backslash::Subscriptions,
         "\\connections" => Backslash::Connections,
         "\\?" | "\\help" => Backslash::Help,
-        "\\q" | "\\quit" => Backslash::Quit,
+        "\\q" | "\\quit" | "quit" | "exit" => Backslash::Quit,
         _ => return Err(format!("there is no command {name}; \\? lists them")),
     };
     if rest.is_empty() { Ok(command) } else { Err(format!("{name} takes nothing behind it")) }

@@ -59,16 +59,18 @@ pub fn editor(
     editor
 }
 
+/// Is the line one of the prompt's own commands? The words by which other prompts are left are too.
+#[must_use]
+pub fn is_command(line: &str) -> bool {
+    line.trim_start().starts_with('\\') || matches!(line.trim(), "exit" | "quit")
+}
+
 /// A line is finished when its statement is, or when it is a backslash command.
 struct Finished;
 
 impl Validator for Finished {
     fn validate(&self, line: &str) -> ValidationResult {
-        if line.trim_start().starts_with('\\') || is_complete(line) {
-            ValidationResult::Complete
-        } else {
-            ValidationResult::Incomplete
-        }
+        if is_command(line) || is_complete(line) { ValidationResult::Complete } else { ValidationResult::Incomplete }
     }
 }
 
@@ -148,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_statement_goes_on_until_its_semicolon_and_a_command_is_one_line() {
-        assert!(finished("SELECT 1;") && finished("\\d messages") && finished(""));
+        assert!(finished("SELECT 1;") && finished("\\d messages") && finished("") && finished("exit"));
         assert!(!finished("SELECT 1") && !finished("SELECT ';") && !finished("BEGIN; SELECT 1;"));
     }
 

@@ -160,7 +160,8 @@ pub(super) fn width(text: &str) -> usize {
     text.chars().map(|c| c.width().unwrap_or(0)).sum()
 }
 
-fn cut(text: &str, room: usize) -> String {
+/// `text`, cut to so many columns; what is cut ends with `…`.
+pub(super) fn cut(text: &str, room: usize) -> String {
     if width(text) <= room {
         return text.to_owned();
     }

@@ -119,13 +119,17 @@ fn csv_holds_whole_values_and_a_word_for_null() {
     let style = Style { csv_null: "\\N".to_owned(), ..Style::plain(Format::Csv) };
     let mut grid = sample();
     grid.rows[2][2] = json!("two\nlines, \"quoted\"");
-    check(&grid, &style, expect![[r#"
+    check(
+        &grid,
+        &style,
+        expect![[r#"
         id,price,name,at,ok
         1,12.50,pen,2013-01-01T00:00:00Z,true
         9007199254740993,\N,NULL,\N,false
         -3,0.00,"two
         lines, ""quoted""",2013-01-01T00:00:00.250000Z,\N
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub struct Terminal {
     screen: ChildStdout,
     /// What was written and not yet waited for.
     seen: String,
+    /// The end of what was read last, too short to hold a question of its own.
+    tail: String,
 }
 
 impl Terminal {
@@ -38,7 +40,7 @@ impl Terminal {
         command.env("SHELL", "/bin/sh").stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().expect("util-linux has script");
         let (keys, screen) = (child.stdin.take().expect("keys"), child.stdout.take().expect("screen"));
-        Terminal { child, keys, screen, seen: String::new() }
+        Terminal { child, keys, screen, seen: String::new(), tail: String::new() }
     }
 
     /// Waits until `text` is written, and forgets what came before it.
@@ -53,6 +55,20 @@ impl Terminal {
         }
     }
 
+    /// Waits until all of the texts are written, in any order, and forgets what came before.
+    pub async fn wait_all(&mut self, texts: &[String]) {
+        loop {
+            let plain = without_escapes(&self.seen);
+            let end = |text: &String| plain.find(text.as_str()).map(|at| at + text.len());
+            let ends: Option<Vec<usize>> = texts.iter().map(end).collect();
+            if let Some(last) = ends.and_then(|ends| ends.into_iter().max()) {
+                self.seen = plain[last..].to_owned();
+                return;
+            }
+            assert!(self.read().await, "the program ended before it wrote {texts:?}; it wrote {plain:?}");
+        }
+    }
+
     /// Reads what is there, and says where the cursor is when asked. `false` at the end.
     async fn read(&mut self) -> bool {
         let mut bytes = [0; 4096];
@@ -61,7 +77,10 @@ impl Terminal {
         // A terminal whose program ended may be an error to read.
         let count = read.unwrap_or(0);
         let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
-        for _ in text.matches(WHERE_IS_THE_CURSOR) {
+        let joined = format!("{}{text}", self.tail);
+        let short = joined.char_indices().rev().nth(WHERE_IS_THE_CURSOR.len() - 2).map_or(0, |(at, _)| at);
+        self.tail = joined[short..].to_owned();
+        for _ in joined.matches(WHERE_IS_THE_CURSOR) {
             self.keys.write_all(AT_THE_TOP).await.expect("the terminal takes keys");
         }
         self.seen.push_str(&text);

@@ -36,7 +36,6 @@ pub async fn run(session: &Session, wanted: &Wanted, timeout: Option<Duration>) 
     let done = tokio::select! {
         done = draw(session, wanted, &mut live) => done,
         () = elapsed(timeout) => Ok(()),
-        pressed = quit_pressed() => pressed,
     };
     drop(screen);
     session.client.disconnect().await;
@@ -63,17 +62,27 @@ impl Drop for Screen {
     }
 }
 
-/// Is ready once a key that ends the drawing was pressed.
-async fn quit_pressed() -> Result<(), Failure> {
+/// What the user did.
+enum Done {
+    Quit,
+    Resized,
+}
+
+/// Is ready once a key that ends the drawing was pressed, or the terminal has another size.
+async fn done() -> io::Result<Done> {
     let mut tick = tokio::time::interval(KEYS_EVERY);
     loop {
         tick.tick().await;
         while crossterm::event::poll(Duration::ZERO)? {
-            let Key::Key(key) = crossterm::event::read()? else { continue };
-            let quits = matches!(key.code, KeyCode::Char('q') | KeyCode::Esc)
-                || (key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL));
-            if quits && key.kind != KeyEventKind::Release {
-                return Ok(());
+            match crossterm::event::read()? {
+                Key::Resize(..) => return Ok(Done::Resized),
+                Key::Key(key) if key.kind != KeyEventKind::Release => {
+                    let interrupts = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
+                    if interrupts || matches!(key.code, KeyCode::Char('q') | KeyCode::Esc) {
+                        return Ok(Done::Quit);
+                    }
+                }
+                _ => {}
             }
         }
     }
@@ -87,17 +96,24 @@ struct Shown {
 }
 
 async fn draw(session: &Session, wanted: &Wanted, live: &mut LiveRows) -> Result<(), Failure> {
+    let title = harmless(&wanted.sql);
+    let mut states = session.client.connection_events();
     let mut before: Option<HashMap<String, Vec<Json>>> = None;
+    let mut rows: Vec<Shown> = live.rows().iter().map(shown).collect();
     loop {
-        let rows = live.rows();
-        let columns = columns(&live.schema());
-        let shown: Vec<Shown> = rows.iter().map(shown).collect();
-        let lines = frame(columns, &shown, before.as_ref(), &session.style, terminal_width());
-        before = Some(shown.into_iter().map(|row| (row.key, row.cells)).collect());
-        let state = state_line(&session.client.connection_state());
-        paint(&harmless(&wanted.sql), &state, &lines)?;
-        if let Err(error) = live.changed().await {
-            return Err(Failure::of_sql(&error, &wanted.sql));
+        let lines = frame(columns(&live.schema()), &rows, before.as_ref(), &session.style, terminal_width());
+        paint(&title, &state_line(&session.client.connection_state()), &lines)?;
+        tokio::select! {
+            changed = live.changed() => {
+                let changed = changed.map_err(|error| Failure::of_sql(&error, &wanted.sql))?;
+                before = Some(rows.into_iter().map(|row| (row.key, row.cells)).collect());
+                rows = changed.iter().map(shown).collect();
+            }
+            done = done() => match done? {
+                Done::Quit => return Ok(()),
+                Done::Resized => {}
+            },
+            _ = states.next() => {}
         }
     }
 }
@@ -148,21 +164,27 @@ fn state_line(state: &ConnectionState) -> String {
     }
 }
 
-/// Puts a frame on the screen; what is below the screen's end is left out and counted.
+/// Puts a frame on the screen in one go, line over line, so that it does not flicker. What is below the screen's
+/// end is left out and counted.
 fn paint(title: &str, state: &str, lines: &[String]) -> io::Result<()> {
     let (width, height) = crossterm::terminal::size().unwrap_or((80, 24));
     let room = usize::from(height).saturating_sub(3);
+    let left_out = lines.len().saturating_sub(room);
+    let below = if left_out > 0 { format!("… {} below", counted(left_out, "line")) } else { String::new() };
+    let title = render::cut(title, usize::from(width));
+    let shown = lines.iter().take(room).map(String::as_str);
+    let mut screen = Vec::new();
+    queue!(screen, MoveTo(0, 0))?;
+    for line in [title.as_str(), state].into_iter().chain(shown).chain([below.as_str()]) {
+        screen.extend_from_slice(line.as_bytes());
+        queue!(screen, Clear(ClearType::UntilNewLine))?;
+        screen.extend_from_slice(b"\r\n");
+    }
+    // The end of the last line is not a new one, which would scroll a full screen.
+    screen.truncate(screen.len().saturating_sub(2));
+    queue!(screen, Clear(ClearType::FromCursorDown))?;
     let mut out = io::stdout().lock();
-    queue!(out, MoveTo(0, 0), Clear(ClearType::All))?;
-    let title: String = title.chars().take(usize::from(width)).collect();
-    write!(out, "{title}\r\n{state}\r\n")?;
-    let shown = lines.len().min(room);
-    for line in lines.iter().take(shown) {
-        write!(out, "{line}\r\n")?;
-    }
-    if lines.len() > shown {
-        write!(out, "… {} below", counted(lines.len() - shown, "line"))?;
-    }
+    out.write_all(&screen)?;
     out.flush()
 }
 
