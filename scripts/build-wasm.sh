@@ -6,12 +6,14 @@ cd "$(dirname "$0")/.."
 
 readonly package=link/sdks/typescript
 readonly out=$package/pkg
-readonly target_dir=${KALAM_WASM_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/kalamdb/target-wasm}
+readonly cache=${XDG_CACHE_HOME:-$HOME/.cache}/kalamdb
+readonly target_dir=${KALAM_WASM_TARGET_DIR:-$cache/target-wasm}
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
 
 # Everything that the WASM is made of. The names count too: a file that is gone is a change.
 stamp() {
   {
-    find link/src backend/crates/kalamdb-commons/src -name '*.rs' -print0
+    find link/src backend/crates/kalamdb-commons/src -name '*.rs' ! -name tests.rs ! -path '*/tests/*' -print0
     printf '%s\0' Cargo.toml Cargo.lock link/Cargo.toml backend/crates/kalamdb-commons/Cargo.toml \
       xtask/src/bindings.rs scripts/build-wasm.sh scripts/wasm-toolchain.sh
   } | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum
@@ -22,8 +24,9 @@ if [ -e "$out/kalam_link_bg.wasm" ] && [ "$(cat "$out/.stamp" 2>/dev/null)" = "$
   exit 0
 fi
 
+toolchain=$(scripts/wasm-toolchain.sh)
 (
-  eval "$(scripts/wasm-toolchain.sh)"
+  eval "$toolchain"
   CARGO_TARGET_DIR=$target_dir cargo build --package kalam-link --lib --profile wasm --target wasm32-unknown-unknown
 )
 

@@ -452,3 +452,32 @@ test('the_next_event_waits_until_the_program_is_done_with_the_last', async () =>
   await done.next((seq) => seq === seqs.at(-1));
   expect(seen).toEqual(seqs);
 });
+
+test('rows_that_are_kept_are_the_result_after_whatever_was_written', async () => {
+  const client = rootClient();
+  const notes = await notesTable(client);
+  const sql = `SELECT * FROM ${notes} WHERE room <> 'attic' ORDER BY body, id`;
+  const live = client.live<Note>(sql);
+  let torn: readonly Note[] | undefined;
+  onTestFinished(
+    live.subscribe(() => {
+      const { rows } = live.getSnapshot();
+      const sorted = rows.every((row, at) => at === 0 || (rows[at - 1]?.body ?? '') <= row.body);
+      if (!sorted || new Set(rows.map(({ id }) => id)).size !== rows.length) torn = rows;
+    }),
+  );
+  // A generator of its own, so that a failure can be had again.
+  let seed = 1;
+  const below = (limit: number): number => (seed = (seed * 48_271) % 2_147_483_647) % limit;
+  let seq = 0n;
+  for (let step = 0; step < 80; step += 1) {
+    const [id, room, body] = [below(12), ['lobby', 'attic', 'roof'][below(3)] ?? '', 'abcdef'[below(6)] ?? ''];
+    const written = await (below(4) === 0
+      ? client.query(`DELETE FROM ${notes} WHERE id % 4 = $1`, [below(4)])
+      : client.query(`INSERT INTO ${notes} VALUES ($1, $2, $3) ON CONFLICT (id) DO UPDATE SET room = $2, body = $3`, [id, room, body]));
+    seq = written.seq ?? seq;
+  }
+  await live.waitFor(seq);
+  expect(torn).toBeUndefined();
+  expect(live.getSnapshot().rows).toEqual((await client.query<Note>(sql)).rows);
+});
