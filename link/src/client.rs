@@ -240,10 +240,7 @@ impl Client {
         if status != 401 {
             return outcomes(status, &answer);
         }
-        let renewed = core.auth.token(&*core.transport, Freshness::Fresh, Some(&token)).await;
-        let Ok(token) = renewed else {
-            return renewed.and_then(|_| outcomes(status, &answer));
-        };
+        let token = core.auth.token(&*core.transport, Freshness::Fresh, Some(&token)).await?;
         let (status, answer) = self.post_sql(token.text, body).await?;
         outcomes(status, &answer)
     }

@@ -57,3 +57,8 @@ pub use subscription::{Subscription, SubscriptionBuilder};
 
 pub use kalamdb_commons::protocol::{ChangeType, SchemaField};
 pub use kalamdb_commons::{DataType, ErrorCode, Role, SeqId, Value};
+
+/// The examples of the documentation that is not code build.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/SDK.md")]
+struct Guide;

@@ -107,12 +107,14 @@ impl Deref for Rows {
 pub struct LiveRows {
     subscription: Subscription,
     seen: u64,
+    /// The stream has told why it ends.
+    finished: bool,
 }
 
 impl LiveRows {
     /// The rows of a live query that keeps them and has started.
     pub(crate) fn of(subscription: Subscription) -> Self {
-        let mut rows = LiveRows { subscription, seen: 0 };
+        let mut rows = LiveRows { subscription, seen: 0, finished: false };
         rows.seen = rows.version();
         rows
     }
@@ -198,13 +200,11 @@ impl Stream for LiveRows {
     type Item = Result<Rows>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.seen == u64::MAX {
+        if self.finished {
             return Poll::Ready(None);
         }
         let changed = self.poll_changed(cx);
-        if let Poll::Ready(Err(_)) = &changed {
-            self.seen = u64::MAX;
-        }
+        self.finished = matches!(&changed, Poll::Ready(Err(_)));
         changed.map(Some)
     }
 }

@@ -4,6 +4,10 @@
 //! its own, and is named by what holds, after the requirement, invariant or rule it proves.
 
 mod authentication;
+mod client_kit;
+mod client_live;
+mod client_queries;
+mod client_reconnect;
 mod connections;
 mod errors;
 mod frames;

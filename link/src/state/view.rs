@@ -100,7 +100,9 @@ impl View {
 
     /// Nothing is missing: there was nothing to load.
     pub fn begin_empty(&mut self) {
-        self.changed();
+        if !self.ready {
+            self.changed();
+        }
     }
 
     fn changed(&mut self) {

@@ -125,7 +125,7 @@ fn ends_well(steps: Vec<Step>, options: Options) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn fr013_whatever_happens_a_live_query_ends_with_its_result(steps in prop::collection::vec(step(), 1..120)) {
