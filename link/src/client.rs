@@ -255,13 +255,11 @@ impl Client {
     }
 
     /// Begins a live query whose changes come one by one. See [`Subscription`](crate::Subscription).
-    #[must_use]
     pub fn subscribe(&self, sql: impl Into<String>) -> SubscriptionBuilder {
         SubscriptionBuilder::new(self.clone(), sql.into())
     }
 
     /// Begins a live query whose whole result is kept current. See [`LiveRows`](crate::LiveRows).
-    #[must_use]
     pub fn live(&self, sql: impl Into<String>) -> LiveRowsBuilder {
         LiveRowsBuilder::new(self.subscribe(sql))
     }
@@ -298,10 +296,10 @@ impl Client {
     /// As [`Subscription::wait_for`](crate::Subscription::wait_for).
     pub async fn wait_for(&self, seq: SeqId) -> Result<()> {
         for key in self.core().with(|state, _| state.keys()) {
-            match crate::subscription::wait_for(self.core(), key, seq).await {
-                Err(Error::Timeout(why)) => return Err(Error::Timeout(why)),
-                // One that has ended is waited for no more.
-                Ok(()) | Err(_) => {}
+            // One that has ended is waited for no more.
+            let waited = crate::subscription::wait_for(self.core(), key, seq).await;
+            if let Err(Error::Timeout(_)) = &waited {
+                return waited;
             }
         }
         Ok(())
