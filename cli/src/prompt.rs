@@ -47,14 +47,13 @@ pub async fn run_prompt(session: &mut Session) -> Result<(), Failure> {
     println!("kalam {}: \\? lists commands, Ctrl-D leaves", env!("CARGO_PKG_VERSION"));
     loop {
         prompt.fit_to_terminal();
-        match prompt.read().await? {
-            Signal::CtrlD => return Ok(()),
-            Signal::Success(line) => {
-                if prompt.line(&line).await {
-                    return Ok(());
-                }
-            }
-            _ => {}
+        let leaves = match prompt.read().await? {
+            Signal::CtrlD => true,
+            Signal::Success(line) => prompt.line(&line).await,
+            _ => false,
+        };
+        if leaves {
+            return Ok(());
         }
     }
 }

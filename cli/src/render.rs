@@ -157,12 +157,6 @@ pub fn width(text: &str) -> usize {
     table::width(text)
 }
 
-/// `text`, cut to so many columns of a terminal.
-#[must_use]
-pub fn cut(text: &str, room: usize) -> String {
-    table::cut(text, room)
-}
-
 /// `3 rows`, `1 row`.
 #[must_use]
 pub fn counted(count: usize, what: &str) -> String {

@@ -54,3 +54,51 @@ async fn sc005_multi_subscribe_unsubscribe_resume_list_kill_and_expiry_on_one_se
     let root = server.root().await;
     assert_eq!(root.rows(listed).await, Vec::<Vec<Json>>::new());
 }
+
+/// Everything between `prefix` and `suffix` on lines of its own.
+fn lines_of<'a>(page: &'a str, prefix: &str, suffix: &str) -> Vec<&'a str> {
+    page.lines().filter_map(|line| line.strip_prefix(prefix)?.strip_suffix(suffix)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_protocol_page_does_by_hand_works_as_it_stands_there() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/protocol.md")).unwrap();
+    let (_, by_hand) = page.split_once("## By hand").unwrap();
+    let bodies = lines_of(by_hand, "sql '", "'");
+    let frames = lines_of(by_hand, r#"{"type":"#, "}");
+    assert!(bodies.len() >= 4 && frames.len() == 3, "{bodies:?} {frames:?}");
+    let server = TestServer::start().await;
+    let root = server.root().await;
+    let run = |body: &str| {
+        let (http, token, body) = (root.http.clone(), root.access_token.clone(), body.to_owned());
+        async move {
+            let answer = http.post_text("/v1/api/sql", Some(&token), body.clone()).await;
+            assert_eq!(answer.status, 200, "{body}: {:?}", answer.body);
+            answer.body["results"][0].clone()
+        }
+    };
+    for body in &bodies {
+        run(body).await;
+    }
+    let mut socket = root.connect().await;
+    for frame in &frames[..2] {
+        socket.send_text(&format!(r#"{{"type":{frame}}}"#)).await;
+    }
+    let insert = bodies.iter().find(|body| body.contains("INSERT")).unwrap();
+    let mut live = Vec::new();
+    for id in ["lobby", "rooms"] {
+        let mut rows = kalamdb_testkit::LiveRows::new(&socket.next_of(id).await);
+        socket.load(&mut rows).await;
+        assert_eq!(rows.cells().len(), 1, "{id}");
+        live.push(rows);
+    }
+    let seq = run(insert).await["seq"].as_u64().unwrap();
+    socket.follow(&mut live[0], seq).await;
+    socket.follow(&mut live[1], seq).await;
+    assert_eq!((live[0].cells().len(), live[1].cells()), (2, vec![vec![json!("lobby"), json!("2")]]));
+    socket.send_text(&format!(r#"{{"type":{}}}"#, frames[2])).await;
+    assert_eq!(socket.next_of("rooms").await["status"], "unsubscribed");
+    let seq = run(insert).await["seq"].as_u64().unwrap();
+    socket.follow(&mut live[0], seq).await;
+    assert_eq!(live[0].cells().len(), 3);
+}

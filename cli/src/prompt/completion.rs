@@ -197,6 +197,9 @@ fn add_tables(offers: &mut Offers, catalog: &Catalog, prefix: &str) {
             let whole = format!("{}.{}", quoted_name(&table.namespace), quoted_name(&table.name));
             // A table is found by its own name too, wherever it lies.
             let by_name = table.name.to_lowercase().starts_with(&prefix.to_lowercase());
+            if by_name && table.namespace == catalog.current {
+                continue;
+            }
             offers.add(if by_name { "" } else { prefix }, &whole, Some("table"), true);
         }
     }

@@ -161,7 +161,7 @@ pub(super) fn width(text: &str) -> usize {
 }
 
 /// `text`, cut to so many columns; what is cut ends with `…`.
-pub(super) fn cut(text: &str, room: usize) -> String {
+fn cut(text: &str, room: usize) -> String {
     if width(text) <= room {
         return text.to_owned();
     }

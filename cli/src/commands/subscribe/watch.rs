@@ -171,12 +171,11 @@ fn paint(title: &str, state: &str, lines: &[String]) -> io::Result<()> {
     let room = usize::from(height).saturating_sub(3);
     let left_out = lines.len().saturating_sub(room);
     let below = if left_out > 0 { format!("… {} below", counted(left_out, "line")) } else { String::new() };
-    let title = render::cut(title, usize::from(width));
     let shown = lines.iter().take(room).map(String::as_str);
     let mut screen = Vec::new();
     queue!(screen, MoveTo(0, 0))?;
-    for line in [title.as_str(), state].into_iter().chain(shown).chain([below.as_str()]) {
-        screen.extend_from_slice(line.as_bytes());
+    for line in [title, state].into_iter().chain(shown).chain([below.as_str()]) {
+        screen.extend_from_slice(fitted(line, usize::from(width)).as_bytes());
         queue!(screen, Clear(ClearType::UntilNewLine))?;
         screen.extend_from_slice(b"\r\n");
     }
@@ -186,6 +185,26 @@ fn paint(title: &str, state: &str, lines: &[String]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(&screen)?;
     out.flush()
+}
+
+/// The line without what is behind the screen's edge, which would go on in the next line. The colours that
+/// `render` chose take no room and stay.
+fn fitted(line: &str, room: usize) -> String {
+    let mut kept = String::new();
+    let mut taken = 0;
+    let mut in_colour = false;
+    for c in line.chars() {
+        if c == '\x1b' || in_colour {
+            in_colour = c != 'm';
+            kept.push(c);
+            continue;
+        }
+        taken += render::width(c.encode_utf8(&mut [0; 4]));
+        if taken <= room {
+            kept.push(c);
+        }
+    }
+    kept
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ fn keywords_come_in_the_case_that_is_typed() {
 fn tables_are_offered_where_a_table_must_stand() {
     let (_, words) = offered("SELECT * FROM |");
     assert_eq!(words, ["messages", "rooms", "chat.", "default.", "system."]);
+    assert_eq!(offered("SELECT * FROM mess|").1, ["messages"], "once, by its shortest name");
     assert_eq!(offered("INSERT INTO no|").1, ["default.notes"], "found by its own name, wherever it lies");
     assert_eq!(offered("SELECT * FROM chat.m|"), ("m".to_owned(), vec!["messages".to_owned()]));
 }

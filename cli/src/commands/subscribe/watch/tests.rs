@@ -46,3 +46,10 @@ fn nothing_is_marked_at_first() {
         (0 rows)"#]]
     .assert_eq(&drawn(&[], None));
 }
+
+#[test]
+fn a_line_ends_at_the_edge_of_the_screen_and_keeps_its_colours() {
+    assert_eq!(fitted("\x1b[2mab日c\x1b[0m", 4), "\x1b[2mab日\x1b[0m");
+    assert_eq!(fitted("\x1b[2mab日c\x1b[0m", 3), "\x1b[2mab\x1b[0m");
+    assert_eq!(fitted("abc", 3), "abc");
+}
