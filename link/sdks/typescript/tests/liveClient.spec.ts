@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { KalamError, type LiveEvent } from 'kalam-link';
+import { KalamError, type KalamClient, type LiveEvent } from 'kalam-link';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
 
 import { Inbox, notesTable, rootClient, until } from './setup/client.js';
@@ -42,9 +42,16 @@ function keep(): { readonly rows: Map<string, Note>; readonly take: (event: Live
   return { rows, take };
 }
 
-async function openSockets(client: ReturnType<typeof rootClient>): Promise<number> {
-  const { rows } = await client.query<{ connection_id: string }>('SELECT connection_id FROM system.connections');
-  return rows.length;
+/** Does the server still hold this connection? */
+async function isOpen(watcher: KalamClient, connectionId: string): Promise<boolean> {
+  const sql = 'SELECT connection_id FROM system.connections WHERE connection_id = $1';
+  return (await watcher.query(sql, [connectionId])).rows.length > 0;
+}
+
+function connectionId(client: KalamClient): string {
+  const { state } = client.connection;
+  if (state.status !== 'live') throw new Error(`the connection is ${state.status}`);
+  return state.connectionId;
 }
 
 test('fr009_list_subscriptions_names_every_one_with_its_sql_state_and_place', async () => {
@@ -84,14 +91,12 @@ test('sc004_many_subscriptions_share_one_connection_that_opens_with_the_first', 
   );
   const ids = await Promise.all(ready.map(async (subscription) => (await subscription.ready).id));
   expect(new Set(ids).size).toBe(20);
-  const state = follower.connection.state;
-  if (state.status !== 'live') throw new Error(`the connection is ${state.status}`);
-  expect(state).toMatchObject({ user: 'root', role: 'system' });
+  expect(follower.connection.state).toMatchObject({ status: 'live', user: 'root', role: 'system' });
   const { rows } = await client.query<{ connection_id: string; n: bigint }>(
     `SELECT connection_id, COUNT(*) AS n FROM system.live_queries WHERE query LIKE $1 GROUP BY connection_id`,
     [`%${notes}%`],
   );
-  expect(rows).toEqual([{ connection_id: state.connectionId, n: 20n }]);
+  expect(rows).toEqual([{ connection_id: connectionId(follower), n: 20n }]);
 });
 
 test('fr009_one_of_several_subscriptions_is_ended_and_the_others_go_on', async () => {
@@ -330,9 +335,7 @@ describe('errors', () => {
     const notes = await notesTable(admin);
     const live = victim.subscribe(`SELECT * FROM ${notes}`, [], {}, { onRows: () => undefined, onError: errors.take });
     await live.ready;
-    const state = victim.connection.state;
-    if (state.status !== 'live') throw new Error(`the connection is ${state.status}`);
-    await admin.query(`KILL CONNECTION '${state.connectionId}'`);
+    await admin.query(`KILL CONNECTION '${connectionId(victim)}'`);
     expect((await errors.next(() => true)).code).toBe('CONNECTION_KILLED');
     expect(victim.connection.state).toMatchObject({ status: 'closed', reason: { code: 'CONNECTION_KILLED' } });
   });
@@ -417,15 +420,17 @@ test('what_cannot_be_is_an_error_of_the_argument', async () => {
 
 test('fr009_disconnect_ends_every_subscription_and_a_later_one_opens_the_connection_again', async () => {
   const [client, watcher] = [rootClient(), rootClient()];
-  const before = await openSockets(watcher);
   const errors = new Inbox<KalamError>();
   await client.subscribe('SELECT 1 AS one', [], {}, { onRows: () => undefined, onError: errors.take }).ready;
-  expect(await openSockets(watcher)).toBe(before + 1);
+  const first = connectionId(client);
+  expect(await isOpen(watcher, first)).toBe(true);
   await client.disconnect();
+  expect((await errors.next(() => true)).code).toBe('CLOSED');
   expect(client.connection.state.status).toBe('closed');
   expect(client.subscriptions()).toEqual([]);
+  while (await isOpen(watcher, first));
   await client.subscribe('SELECT 1 AS one', [], {}, () => undefined).ready;
-  expect(client.connection.state.status).toBe('live');
+  expect(connectionId(client)).not.toBe(first);
 });
 
 test('the_next_event_waits_until_the_program_is_done_with_the_last', async () => {

@@ -22,10 +22,12 @@ export function start<M extends WireEvent | WireRows>(
   onError: ((error: KalamError) => void) | undefined,
 ): Subscription {
   let over = false;
+  let started = false;
+  let watched = false;
   let handle: LinkSubscription | undefined;
   let settle: { resolve(started: { id: string }): void; reject(error: KalamError): void };
   const ready = new Promise<{ id: string }>((resolve, reject) => (settle = { resolve, reject }));
-  // Whoever does not look at `ready` is told through `onError`.
+  // Whoever does not look at `ready` is told in another way.
   ready.catch(() => undefined);
 
   const fail = (error: KalamError): void => {
@@ -33,13 +35,16 @@ export function start<M extends WireEvent | WireRows>(
     over = true;
     settle.reject(error);
     if (onError !== undefined) guarded(() => onError(error));
-    // That the program ended it itself is no news to anybody.
-    else if (error.code !== 'CLOSED') report(error);
+    // Who waits for `ready` knows, and that the program ended it itself is no news to anybody.
+    else if ((started || !watched) && error.code !== 'CLOSED') report(error);
   };
   const tell = (text: string): unknown => {
     if (over) return undefined;
     const message = JSON.parse(text) as M;
-    if (message.type === 'started') return settle.resolve({ id: message.id });
+    if (message.type === 'started') {
+      started = true;
+      return settle.resolve({ id: message.id });
+    }
     if (message.type === 'ended') return fail(new KalamError(message.error.code, message.error.message, message.error));
     return told(sink, message as Exclude<M, Told>);
   };
@@ -63,7 +68,11 @@ export function start<M extends WireEvent | WireRows>(
       throw toKalamError(error);
     }
   };
-  return Object.assign(undo, { ready, waitFor });
+  const look = (): Subscription['ready'] => {
+    watched = true;
+    return ready;
+  };
+  return Object.defineProperty(Object.assign(undo, { waitFor }), 'ready', { get: look }) as Subscription;
 }
 
 /** Hands a message over. What the program throws is reported and does not end the live query. */

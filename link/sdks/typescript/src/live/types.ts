@@ -38,8 +38,11 @@ export interface Backoff {
   readonly jitter?: number;
 }
 
-/** Where the WASM comes from, for those whose bundler cannot find it by itself. */
-export type WasmSource = URL | string | Response | BufferSource | WebAssembly.Module;
+/**
+ * Where the WASM comes from, for those whose bundler cannot find it by itself: an address (text or `URL`), bytes
+ * (`Uint8Array`, `ArrayBuffer`), a `Response`, or a compiled `WebAssembly.Module`.
+ */
+export type WasmSource = string | object;
 
 /** How cells become JavaScript values. */
 export interface Decoding {
@@ -241,14 +244,14 @@ export type OnChange<T = Row> = (event: LiveEvent<T>) => void | Promise<void>;
 /** Wants the whole result after each change. */
 export interface RowsObserver<T = Row> {
   readonly onRows: OnRows<T>;
-  /** The query could not begin, or has ended by itself. Left out, the error is reported to the console. */
+  /** The query could not begin, or has ended by itself. Left out, it is reported as an uncaught error, unless `ready` tells it. */
   readonly onError?: (error: KalamError) => void;
 }
 
 /** Wants each commit. */
 export interface ChangeObserver<T = Row> {
   readonly onChange: OnChange<T>;
-  /** The query could not begin, or has ended by itself. Left out, the error is reported to the console. */
+  /** The query could not begin, or has ended by itself. Left out, it is reported as an uncaught error, unless `ready` tells it. */
   readonly onError?: (error: KalamError) => void;
 }
 

@@ -4,7 +4,7 @@
  * All of a connection's life is decided behind this border (`link/src/state`); this side only reads what is told.
  */
 
-import initWasm, { Link } from '../../pkg/kalam_link.js';
+import initWasm, { Link, type InitInput } from '../../pkg/kalam_link.js';
 
 import type { WireColumn, Cells } from './convert.js';
 import { KalamError } from './error.js';
@@ -109,7 +109,7 @@ export async function openLink(
   try {
     loading ??= (async () => {
       const wasm = source ?? (await platform.wasm());
-      await (wasm === undefined ? initWasm() : initWasm({ module_or_path: wasm }));
+      await (wasm === undefined ? initWasm() : initWasm({ module_or_path: wasm as InitInput }));
     })();
     await loading;
   } catch (cause) {
