@@ -42,8 +42,8 @@ test-rust: setup
 test-typescript: setup-client
 	scripts/test-typescript.sh
 
-wasm: setup-client ## Build the client library for browsers
-	cd link/sdks/typescript && pnpm install --frozen-lockfile --silent && pnpm run wasm
+wasm: setup-client ## Build the TypeScript client, with its WASM
+	cd link/sdks/typescript && pnpm install --frozen-lockfile --silent && pnpm run wasm && pnpm run build
 
 demo: setup ## Replay New York's flights of a week and watch live queries follow
 	$(RELEASE)
