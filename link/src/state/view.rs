@@ -1,14 +1,15 @@
 //! The whole, ordered result of a live query, for programs that want rows and not events.
 //!
 //! A snapshot is collected beside the rows that are shown and takes their place when it is whole, so a program
-//! never sees half a result. Rows are kept sorted; a change costs two searches and one insertion. What is shown is
-//! shared with the program and copied only when it is changed while the program still holds it.
+//! never sees half a result. Rows are kept in a tree under bytes that sort as the query says, so a change costs
+//! little however many rows there are. The list that programs see is made when it is asked for, and shared
+//! until the rows change.
 
-use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use kalamdb_commons::{DataType, Value};
+use kalamdb_commons::Value;
 use serde_json::Value as Json;
 
 use super::columns::{Columns, Source, Term};
@@ -28,16 +29,9 @@ pub(crate) struct View {
 
 #[derive(Debug, Default)]
 struct Rows {
-    sorted: Arc<Vec<Row>>,
-    /// Sort values and identity, parallel to `sorted`.
-    places: Vec<Arc<Place>>,
-    by_key: HashMap<String, Arc<Place>>,
-}
-
-#[derive(Debug)]
-struct Place {
-    cells: Vec<Cell>,
-    key: String,
+    sorted: BTreeMap<Arc<[u8]>, Row>,
+    by_key: HashMap<String, Arc<[u8]>>,
+    listed: OnceCell<Arc<Vec<Row>>>,
 }
 
 impl View {
@@ -48,7 +42,7 @@ impl View {
 
     /// The rows, in order.
     pub fn rows(&self) -> Arc<Vec<Row>> {
-        self.shown.sorted.clone()
+        self.shown.listed.get_or_init(|| Arc::new(self.shown.sorted.values().cloned().collect())).clone()
     }
 
     /// Was there ever a whole result?
@@ -89,7 +83,7 @@ impl View {
     /// More rows than the view may hold.
     pub fn change(&mut self, columns: &Columns, rows: Vec<Row>, old_rows: &[Row]) -> Result<(), Error> {
         for row in old_rows {
-            self.shown.remove(columns, row.key().unwrap_or_default());
+            self.shown.remove(row.key().unwrap_or_default());
         }
         for row in rows {
             self.shown.insert(columns, row);
@@ -113,100 +107,93 @@ impl View {
 
 impl Rows {
     fn insert(&mut self, columns: &Columns, row: Row) {
-        let key = row.key().unwrap_or_default().to_owned();
-        self.remove(columns, &key);
-        let cells = columns.order_by.iter().map(|term| Cell::of(&row, term)).collect();
-        let place = Arc::new(Place { cells, key: key.clone() });
-        let at = self.places.partition_point(|other| in_order(other, &place, &columns.order_by).is_lt());
-        self.places.insert(at, place.clone());
-        Arc::make_mut(&mut self.sorted).insert(at, row);
-        self.by_key.insert(key, place);
+        let key = row.key().unwrap_or_default();
+        self.remove(key);
+        let place: Arc<[u8]> = place_of(&row, &columns.order_by).into();
+        self.by_key.insert(key.to_owned(), place.clone());
+        self.sorted.insert(place, row);
     }
 
-    fn remove(&mut self, columns: &Columns, key: &str) {
-        let Some(place) = self.by_key.remove(key) else { return };
-        let at = self.places.partition_point(|other| in_order(other, &place, &columns.order_by).is_lt());
-        if self.places.get(at).is_some_and(|found| found.key == key) {
-            self.places.remove(at);
-            Arc::make_mut(&mut self.sorted).remove(at);
+    fn remove(&mut self, key: &str) {
+        self.listed.take();
+        if let Some(place) = self.by_key.remove(key) {
+            self.sorted.remove(&place);
         }
     }
 
     fn check(&self, rows_max: usize) -> Result<(), Error> {
-        if self.places.len() > rows_max {
+        if self.sorted.len() > rows_max {
             return Err(Error::Limit(format!("the live view has more than live_rows_max = {rows_max} rows")));
         }
         Ok(())
     }
 }
 
-/// A sort value: text by bytes, numbers by value.
-#[derive(Debug)]
-enum Cell {
-    Null,
-    Whole(i128),
-    Float(f64),
-    Bytes(Vec<u8>),
-}
-
-impl Cell {
-    fn of(row: &Row, term: &Term) -> Cell {
+/// Bytes that sort like the row: each term of the order, and then what identifies the row.
+fn place_of(row: &Row, terms: &[Term]) -> Vec<u8> {
+    let mut place = Vec::new();
+    for term in terms {
         let json = match term.source {
             Source::Column(at) => row.cells().get(at),
             Source::Hidden(at) => row.order_cells().get(at),
         };
-        json.map_or(Cell::Null, |json| Cell::from_json(json, &term.data_type))
+        write_term(&mut place, json.unwrap_or(&Json::Null), term);
     }
+    place.extend_from_slice(row.key().unwrap_or_default().as_bytes());
+    place
+}
 
-    fn from_json(json: &Json, data_type: &DataType) -> Cell {
-        match Value::from_json(json, data_type) {
-            Ok(Value::Bool(value)) => Cell::Whole(value.into()),
-            Ok(Value::SmallInt(value)) => Cell::Whole(value.into()),
-            Ok(Value::Int(value) | Value::Date(value)) => Cell::Whole(value.into()),
-            Ok(Value::BigInt(value) | Value::Timestamp(value) | Value::DateTime(value) | Value::Time(value)) => {
-                Cell::Whole(value.into())
-            }
-            Ok(Value::Decimal(value)) => Cell::Whole(value.unscaled),
-            Ok(Value::Float(value)) => Cell::Float(value.into()),
-            Ok(Value::Double(value)) => Cell::Float(value),
-            Ok(Value::Text(text) | Value::Json(text)) => Cell::Bytes(text.as_bytes().to_vec()),
-            Ok(Value::Bytes(bytes)) => Cell::Bytes(bytes.to_vec()),
-            Ok(Value::Uuid(uuid)) => Cell::Bytes(uuid.to_be_bytes().to_vec()),
-            Ok(Value::Null) | Err(_) => Cell::Null,
+const NULL_FIRST: u8 = 0;
+const VALUE: u8 = 1;
+const NULL_LAST: u8 = 2;
+
+/// Text sorts by bytes, numbers by value.
+fn write_term(place: &mut Vec<u8>, json: &Json, term: &Term) {
+    let begin = place.len().saturating_add(1);
+    place.push(VALUE);
+    match Value::from_json(json, &term.data_type) {
+        Ok(Value::Bool(value)) => write_whole(place, value.into()),
+        Ok(Value::SmallInt(value)) => write_whole(place, value.into()),
+        Ok(Value::Int(value) | Value::Date(value)) => write_whole(place, value.into()),
+        Ok(Value::BigInt(value) | Value::Timestamp(value) | Value::DateTime(value) | Value::Time(value)) => {
+            write_whole(place, value.into());
+        }
+        // Those of one column have one scale.
+        Ok(Value::Decimal(value)) => write_whole(place, value.unscaled),
+        Ok(Value::Float(value)) => write_float(place, value.into()),
+        Ok(Value::Double(value)) => write_float(place, value),
+        Ok(Value::Text(text) | Value::Json(text)) => write_bytes(place, text.as_bytes()),
+        Ok(Value::Bytes(bytes)) => write_bytes(place, &bytes),
+        Ok(Value::Uuid(uuid)) => place.extend_from_slice(&uuid.to_be_bytes()),
+        Ok(Value::Null) | Err(_) => {
+            place.pop();
+            place.push(if term.nulls_first { NULL_FIRST } else { NULL_LAST });
         }
     }
-
-    fn is_null(&self) -> bool {
-        matches!(self, Cell::Null)
-    }
-
-    fn compare(&self, other: &Cell) -> Ordering {
-        match (self, other) {
-            (Cell::Whole(a), Cell::Whole(b)) => a.cmp(b),
-            (Cell::Float(a), Cell::Float(b)) => a.total_cmp(b),
-            (Cell::Bytes(a), Cell::Bytes(b)) => a.cmp(b),
-            // Cells of one column are of one kind.
-            _ => Ordering::Equal,
-        }
+    if term.desc {
+        place.iter_mut().skip(begin).for_each(|byte| *byte = !*byte);
     }
 }
 
-fn in_order(a: &Place, b: &Place, terms: &[Term]) -> Ordering {
-    for ((a, b), term) in a.cells.iter().zip(&b.cells).zip(terms) {
-        let ordering = match (a.is_null(), b.is_null()) {
-            (true, true) => Ordering::Equal,
-            (true, false) if term.nulls_first => Ordering::Less,
-            (true, false) => Ordering::Greater,
-            (false, true) if term.nulls_first => Ordering::Greater,
-            (false, true) => Ordering::Less,
-            (false, false) if term.desc => b.compare(a),
-            (false, false) => a.compare(b),
-        };
-        if ordering.is_ne() {
-            return ordering;
+fn write_whole(place: &mut Vec<u8>, value: i128) {
+    place.extend_from_slice(&(value ^ i128::MIN).to_be_bytes());
+}
+
+fn write_float(place: &mut Vec<u8>, value: f64) {
+    let bits = value.to_bits();
+    let sorts = if bits >> 63 == 0 { bits ^ (1 << 63) } else { !bits };
+    place.extend_from_slice(&sorts.to_be_bytes());
+}
+
+/// A zero is told from the end.
+fn write_bytes(place: &mut Vec<u8>, bytes: &[u8]) {
+    for byte in bytes {
+        place.push(*byte);
+        if *byte == 0 {
+            place.push(0xff);
         }
     }
-    a.key.cmp(&b.key)
+    place.extend_from_slice(&[0, 0]);
 }
 
 #[cfg(test)]

@@ -91,7 +91,8 @@ fn happen(world: &mut World, step: Step) {
                 && let Some(seq) = world.state.delivered(key)
             {
                 let moment = world.moment();
-                world.state.resume(moment, key, seq).unwrap();
+                let resumed = world.state.resume(moment, key, seq);
+                assert_eq!(resumed.is_ok(), world.state.info(key).is_some(), "only what has ended does not");
             }
         }
         Step::Cut(code) => world.cut(code),

@@ -1,3 +1,4 @@
+use kalamdb_commons::DataType;
 use kalamdb_commons::protocol::{OrderBy, SchemaField};
 use serde_json::{Map, json};
 
@@ -50,6 +51,31 @@ fn rows_are_in_the_order_of_the_query() {
 #[test]
 fn without_an_order_rows_are_in_that_of_their_key_by_value() {
     assert_eq!(ids(&[]), ["2", "9", "10", "30"]);
+}
+
+#[test]
+fn places_sort_as_their_values_do() {
+    let sorted = |data_type: DataType, desc: bool, cells: &[Json]| {
+        let term = Term { source: Source::Column(0), data_type, desc, nulls_first: false };
+        let places = cells.iter().map(|cell| {
+            let mut place = Vec::new();
+            write_term(&mut place, cell, &term);
+            place
+        });
+        let places: Vec<Vec<u8>> = places.collect();
+        places.windows(2).all(|two| if desc { two[0] > two[1] } else { two[0] < two[1] })
+    };
+    for desc in [false, true] {
+        let texts = [json!(""), json!("\u{0}"), json!("\u{0}a"), json!("\u{1}"), json!("a"), json!("ab"), json!("b")];
+        assert!(sorted(DataType::Text, desc, &texts));
+        let whole = [i64::MIN, -256, -1, 0, 1, 255, 256, i64::MAX].map(|n| json!(n.to_string()));
+        assert!(sorted(DataType::BigInt, desc, &whole));
+        let floats = [-1e300, -2.5, -1e-300, 0.0, 1e-300, 2.5, 1e300].map(|x| json!(x));
+        assert!(sorted(DataType::Double, desc, &floats));
+        let decimals = ["-10.50", "-0.01", "0.00", "0.10", "9.99", "10.00"].map(|d| json!(d));
+        assert!(sorted(DataType::Decimal { precision: 10, scale: 2 }, desc, &decimals));
+        assert!(sorted(DataType::Boolean, desc, &[json!(false), json!(true)]));
+    }
 }
 
 #[test]
