@@ -58,12 +58,12 @@ pub struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct ConnectArgs {
-    /// The server, http:// or https:// [default: http://127.0.0.1:2900]
-    #[arg(long, short = 'H', global = true, env = "KALAM_URL", value_name = "URL")]
+    /// The server, http:// or https:// [env: KALAM_URL] [default: http://127.0.0.1:2900]
+    #[arg(long, short = 'H', global = true, value_name = "URL")]
     pub url: Option<String>,
 
-    /// Name of the user
-    #[arg(long, short = 'U', global = true, env = "KALAM_USER", value_name = "NAME")]
+    /// Name of the user [env: KALAM_USER]
+    #[arg(long, short = 'U', global = true, value_name = "NAME")]
     pub user: Option<String>,
 
     /// A file (mode 0600, or a pipe) whose first line is the password. There is no --password: other users of
@@ -71,8 +71,9 @@ pub struct ConnectArgs {
     #[arg(long, global = true, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
 
-    /// An access token instead of user and password. Other users of the machine can see it here: prefer KALAM_TOKEN
-    #[arg(long, global = true, env = "KALAM_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    /// An access token instead of user and password [env: KALAM_TOKEN]. Other users of the machine can see it here;
+    /// they cannot see the environment
+    #[arg(long, global = true, value_name = "TOKEN")]
     pub token: Option<String>,
 
     /// A profile of the configuration file

@@ -58,6 +58,19 @@ impl Settings {
     }
 }
 
+/// What `KALAM_URL`, `KALAM_USER`, `KALAM_PASSWORD` and `KALAM_TOKEN` say; an empty one says nothing.
+#[must_use]
+pub fn environment(variable: impl Fn(&str) -> Option<String>) -> Settings {
+    let read = |name: &str| variable(name).filter(|value| !value.is_empty());
+    Settings {
+        url: read("KALAM_URL"),
+        user: read("KALAM_USER"),
+        password: read("KALAM_PASSWORD"),
+        token: read("KALAM_TOKEN"),
+        ..Settings::default()
+    }
+}
+
 /// The file of profiles, as read.
 #[derive(Debug, Default)]
 pub struct ConfigFile {

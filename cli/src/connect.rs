@@ -7,7 +7,7 @@ use std::time::Duration;
 use kalam_link::Client;
 
 use crate::args::ConnectArgs;
-use crate::config::{ConfigFile, DEFAULT_URL, Settings, default_path, read_password};
+use crate::config::{ConfigFile, DEFAULT_URL, Settings, default_path, environment, read_password};
 use crate::exit::Failure;
 
 /// What was found out.
@@ -64,8 +64,7 @@ fn settings(args: &ConnectArgs) -> Result<Settings, Failure> {
         token: args.token.clone(),
         namespace: args.namespace.clone(),
     };
-    // KALAM_PASSWORD belongs to whatever user the flags or KALAM_USER name; those clap has joined already.
-    let environment = Settings { password: std::env::var("KALAM_PASSWORD").ok(), ..Settings::default() };
+    let environment = environment(|name| std::env::var(name).ok());
     Ok(flags.or(environment).or(file.profile(args.profile.as_deref())?))
 }
 

@@ -114,6 +114,14 @@ fn describe(error: &Error) -> String {
             Some(details) => format!("{code}: {message} ({details})"),
             None => format!("{code}: {message}"),
         },
+        Error::Auth(text)
+        | Error::Network(text)
+        | Error::Timeout(text)
+        | Error::Protocol(text)
+        | Error::InvalidArgument(text)
+        | Error::Decode(text)
+        | Error::Limit(text) => format!("{}: {text}", error.code()),
+        Error::Closed { reason, .. } => format!("{}: {reason}", error.code()),
         other => format!("{}: {other}", other.code()),
     };
     harmless_lines(&text)

@@ -30,6 +30,21 @@ fn a_password_is_never_sent_for_another_user() {
 }
 
 #[test]
+fn the_password_of_the_environment_is_for_its_user_or_for_whoever_is_named() {
+    let variables = |name: &str| match name {
+        "KALAM_USER" => text("anna"),
+        "KALAM_PASSWORD" => text("secret12"),
+        "KALAM_TOKEN" => text(""),
+        _ => None,
+    };
+    let bert = || Settings { user: text("bert"), ..Settings::default() };
+    assert_eq!(bert().or(environment(variables)).password, None);
+    let alone = |name: &str| variables(name).filter(|_| name != "KALAM_USER");
+    let named = bert().or(environment(alone));
+    assert_eq!((named.user, named.password, named.token), (text("bert"), text("secret12"), None));
+}
+
+#[test]
 fn profiles_are_read_and_a_wrong_word_is_named() {
     let file = ConfigFile::parse(
         "default_profile = 'work'\n[profiles.work]\nurl = 'https://db.example.org'\nuser = 'anna'\n[profiles.home]\n",

@@ -82,3 +82,21 @@ fn a_line_with_a_password_is_known() {
     assert!(names_password("create user 'a' with Password 'secret1'"));
     assert!(!names_password("SELECT 1"));
 }
+
+#[test]
+fn every_short_text_is_cut_without_losing_anything() {
+    let alphabet = ['\'', '"', '$', 'a', '1', '-', '/', '*', ';', '\\', '\n', 'é'];
+    let mut texts = vec![String::new()];
+    for _ in 0..4 {
+        let longer = texts.iter().flat_map(|text| alphabet.iter().map(move |c| format!("{text}{c}")));
+        texts = longer.collect();
+        for text in &texts {
+            let covered: usize = tokens(text).iter().map(|token| token.at.len()).sum();
+            assert_eq!(covered, text.len(), "{text:?}");
+            let _ = is_complete(text);
+            for unit in units(text) {
+                assert!(!unit.sql.is_empty() && text.contains(unit.sql), "{text:?}");
+            }
+        }
+    }
+}
