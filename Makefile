@@ -14,22 +14,36 @@ RELEASE := cargo build --release --package kalamdb-server --package kalamdb-benc
 # Extra arguments for `make run`, `make demo` and `make bench`, e.g. make run ARGS="--listen 127.0.0.1:3000".
 ARGS ?=
 
-.PHONY: help setup run test test-rust demo fmt lint bench docs
+.PHONY: help setup run test test-rust test-typescript wasm setup-client install-cli demo fmt lint bench docs
 
 help: ## List the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what building needs and this machine lacks
 	@scripts/setup.sh
 
+setup-client: setup
+	@scripts/setup.sh client
+
 run: setup ## Build the server and run it on 127.0.0.1:2900 (more: ARGS="--config FILE")
 	$(RELEASE)
+	@echo 'A prompt, in another terminal: make install-cli, then kalam --user root (docs/CLI.md)'
 	"$(CARGO_TARGET_DIR)/release/kalamdb-server" $(ARGS)
 
-test: test-rust ## Run every test there is
+install-cli: ## Build the command line `kalam` and install it into cargo's bin folder
+	cargo install --locked --path cli
+
+test: test-rust test-typescript ## Run every test there is
 
 test-rust: setup
 	scripts/test-rust.sh
+
+# `make test` runs it after the Rust tests, which build the server that it talks to.
+test-typescript: setup-client
+	scripts/test-typescript.sh
+
+wasm: setup-client ## Build the TypeScript client, with its WASM
+	cd link/sdks/typescript && pnpm install --frozen-lockfile --silent && pnpm run wasm && pnpm run build
 
 demo: setup ## Replay New York's flights of a week and watch live queries follow
 	$(RELEASE)

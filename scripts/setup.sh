@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
 # Installs what building KalamDB needs and this machine lacks. Safe to run again and again; says nothing when all is there.
+# With the word `client` also what the tests of the TypeScript client need: pnpm and Chromium. The compiler for WASM is
+# found or made when it is first used, by scripts/wasm-toolchain.sh.
 set -euo pipefail
+
+readonly part=${1:-}
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
@@ -15,9 +19,19 @@ has_libclang() {
     [ -n "${LIBCLANG_PATH:-}" ]
 }
 
+has_chromium() {
+  local name
+  [ -z "${KALAM_CHROMIUM:-}" ] || return 0
+  for name in chromium chromium-browser google-chrome google-chrome-stable; do
+    if command -v "$name" >/dev/null; then return 0; fi
+  done
+  return 1
+}
+
 missing=()
 command -v c++ >/dev/null || missing+=(g++)
 has_libclang || missing+=(libclang-dev)
+if [ "$part" = client ]; then has_chromium || missing+=(chromium); fi
 
 if [ ${#missing[@]} -gt 0 ]; then
   run_as_root=()
@@ -31,7 +45,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     say "  sudo apt-get update && sudo apt-get install -y ${missing[*]}"
     exit 1
   else
-    say "please install a C++ compiler and libclang (the library, with headers), then try again"
+    say "please install ${missing[*]} (names of Debian), then try again"
     exit 1
   fi
 fi
@@ -45,4 +59,18 @@ fi
 if ! command -v cargo-nextest >/dev/null; then
   say "installing cargo-nextest (once)"
   cargo install cargo-nextest --locked --quiet </dev/null >&2 || say "cargo-nextest did not install; cargo test will do"
+fi
+
+if [ "$part" = client ]; then
+  if ! command -v node >/dev/null || [ "$(node --print 'Number(process.versions.node.split(".")[0]) >= 20')" != true ]; then
+    say "please install Node 20 or later, then try again"
+    exit 1
+  fi
+  if ! command -v pnpm >/dev/null; then
+    say "installing pnpm (once)"
+    npm install --global --silent pnpm@10 </dev/null >&2 || {
+      say "please type this once, then try again: sudo npm install --global pnpm@10"
+      exit 1
+    }
+  fi
 fi

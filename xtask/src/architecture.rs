@@ -1,7 +1,8 @@
 //! Which crate may name which: the arrows of ARCHITECTURE.md, defended.
 //!
-//! The server's crates stand on a ladder and may name only lower rungs. A heavy library has one
-//! owner, so that what it drags in stays in one room. Only tests may name the testkit.
+//! The server's crates stand on a ladder and may name only lower rungs; so do the client's, on a ladder of their
+//! own that begins at the same foot. A heavy library has one owner, so that what it drags in stays in one room. Only
+//! tests may name the testkit.
 
 use std::path::Path;
 
@@ -19,15 +20,24 @@ const LADDER: [&str; 7] = [
     "kalamdb-server",
 ];
 
+/// The client's side, likewise: it knows the server by the wire only.
+const CLIENT_LADDER: [&str; 3] = ["kalamdb-commons", "kalam-link", "kalam-cli"];
+
 /// A library, and the one crate that may name it.
-const OWNER: [(&str, &str); 6] = [
+const OWNER: [(&str, &str); 9] = [
     ("rocksdb", "kalamdb-store"),
     ("datafusion", "kalamdb-core"),
     ("jsonwebtoken", "kalamdb-auth"),
     ("argon2", "kalamdb-auth"),
     ("axum", "kalamdb-api"),
+    ("tokio-tungstenite", "kalam-link"),
+    ("wasm-bindgen", "kalam-link"),
+    ("web-sys", "kalam-link"),
     ("toml", "kalamdb-server"),
 ];
+
+/// Small libraries that a second crate may name too.
+const SHARED: [(&str, &str); 1] = [("toml", "kalam-cli")];
 
 /// Crates that are never shipped and may see everything.
 const WORKSHOP: [&str; 3] = ["kalamdb-testkit", "kalamdb-bench", "xtask"];
@@ -65,8 +75,20 @@ fn arrows(metadata: &Metadata) -> Vec<Arrow> {
     arrows
 }
 
-fn rung(name: &str) -> Option<usize> {
-    LADDER.iter().position(|step| *step == name)
+fn rung(ladder: &[&str], name: &str) -> Option<usize> {
+    ladder.iter().position(|step| *step == name)
+}
+
+/// Is `to` on a ladder that `from` may not climb?
+fn points_up(from: &str, to: &str) -> bool {
+    let ladders: [&[&str]; 2] = [&LADDER, &CLIENT_LADDER];
+    let climbed = ladders.iter().find(|ladder| rung(ladder, from).is_some());
+    let Some(climbed) = climbed else { return false };
+    match (rung(climbed, from), rung(climbed, to)) {
+        (Some(from), Some(to)) => to >= from,
+        // One of ours that is on the other ladder only.
+        _ => ladders.iter().any(|ladder| rung(ladder, to).is_some()),
+    }
 }
 
 impl Arrow {
@@ -78,10 +100,11 @@ impl Arrow {
         if to == "kalamdb-testkit" {
             return Some(format!("{from}: the testkit may be named only as a dev-dependency"));
         }
-        if let (Some(from_rung), Some(to_rung)) = (rung(from), rung(to))
-            && to_rung >= from_rung
-        {
-            return Some(format!("{from}: may not name {to}, which stands above it"));
+        if points_up(from, to) {
+            return Some(format!("{from}: may not name {to}, which stands above it or on the other side of the wire"));
+        }
+        if SHARED.contains(&(to.as_str(), from.as_str())) {
+            return None;
         }
         let owner = OWNER.iter().find(|(library, _)| library == to).map(|(_, owner)| *owner)?;
         (owner != from).then(|| format!("{from}: may not name {to}, which is {owner}'s alone"))
@@ -107,6 +130,10 @@ mod tests {
         assert!(arrow("kalamdb-store", "kalamdb-core", false).is_some());
         assert!(arrow("kalamdb-api", "datafusion", false).is_some());
         assert!(arrow("kalamdb-api", "kalamdb-testkit", false).is_some());
+        assert!(arrow("kalam-link", "kalamdb-core", false).is_some());
+        assert!(arrow("kalamdb-api", "kalam-link", false).is_some());
+        assert!(arrow("kalam-link", "kalam-cli", false).is_some());
+        assert!(arrow("kalam-cli", "tokio-tungstenite", false).is_some());
     }
 
     #[test]
@@ -115,5 +142,8 @@ mod tests {
         assert!(arrow("kalamdb-core", "datafusion", false).is_none());
         assert!(arrow("kalamdb-server", "kalamdb-testkit", true).is_none());
         assert!(arrow("kalamdb-bench", "kalamdb-testkit", false).is_none());
+        assert!(arrow("kalam-cli", "kalam-link", false).is_none());
+        assert!(arrow("kalam-link", "kalamdb-commons", false).is_none());
+        assert!(arrow("kalam-cli", "toml", false).is_none());
     }
 }

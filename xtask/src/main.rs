@@ -6,14 +6,22 @@
 #![forbid(unsafe_code)]
 
 mod architecture;
+mod bindings;
 mod source;
 mod tidy;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> anyhow::Result<ExitCode> {
-    match std::env::args().nth(1).as_deref() {
-        Some("tidy") => {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["wasm-bindgen", input, folder] => {
+            bindings::generate(Path::new(input), Path::new(folder))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        ["tidy"] => {
             let root = source::project_root();
             let mut broken = tidy::check(&root)?;
             broken.extend(architecture::check(&root)?);
@@ -22,11 +30,12 @@ fn main() -> anyhow::Result<ExitCode> {
             }
             Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
-        other => {
-            if let Some(other) = other {
-                eprintln!("there is no chore called \"{other}\"");
+        _ => {
+            if !arguments.is_empty() {
+                eprintln!("there is no chore \"{}\"", arguments.join(" "));
             }
-            eprintln!("cargo xtask tidy    check the house rules");
+            eprintln!("cargo xtask tidy                        check the house rules");
+            eprintln!("cargo xtask wasm-bindgen INPUT FOLDER   make the JavaScript side of a compiled WASM");
             Ok(ExitCode::FAILURE)
         }
     }

@@ -58,7 +58,7 @@ pub fn files(root: &Path) -> Result<Vec<SourceFile>> {
             let kind = entry.file_type()?;
             if kind.is_dir() && !SKIPPED.iter().any(|skipped| name == *skipped) {
                 folders.push(entry.path());
-            } else if kind.is_file() {
+            } else if kind.is_file() && name != ".git" {
                 let path = entry.path();
                 let text = String::from_utf8(std::fs::read(&path)?).unwrap_or_default();
                 let path = path.strip_prefix(root)?.to_string_lossy().replace('\\', "/");

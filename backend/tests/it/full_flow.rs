@@ -61,10 +61,11 @@ fn lines_of<'a>(page: &'a str, prefix: &str, suffix: &str) -> Vec<&'a str> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sc003_the_quick_start_of_the_readme_works_as_it_stands_there() {
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
-    let bodies = lines_of(&page, "sql '", "'");
-    let frames = lines_of(&page, r#"{"type":"#, "}");
+async fn what_the_protocol_page_does_by_hand_works_as_it_stands_there() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/protocol.md")).unwrap();
+    let (_, by_hand) = page.split_once("## By hand").unwrap();
+    let bodies = lines_of(by_hand, "sql '", "'");
+    let frames = lines_of(by_hand, r#"{"type":"#, "}");
     assert!(bodies.len() >= 4 && frames.len() == 3, "{bodies:?} {frames:?}");
     let server = TestServer::start().await;
     let root = server.root().await;

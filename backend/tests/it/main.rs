@@ -6,6 +6,10 @@
 mod attacker;
 mod audit;
 mod authentication;
+mod client_kit;
+mod client_live;
+mod client_queries;
+mod client_reconnect;
 mod conflicts;
 mod connections;
 mod crash;

@@ -36,8 +36,8 @@ fn promises(files: &[SourceFile]) -> Vec<String> {
         return vec![format!("{PROMISES}: missing")];
     };
     let mut tests: BTreeMap<String, String> = BTreeMap::new();
-    for file in files.iter().filter(|file| file.is_rust()) {
-        for (line, name) in rust::functions_named(&file.text) {
+    for file in files {
+        for (line, name) in tests_named(file) {
             if let Some(id) = promise_id(&name) {
                 tests.entry(id.to_owned()).or_insert_with(|| format!("{}:{line}", file.path));
             }
@@ -51,6 +51,21 @@ fn promises(files: &[SourceFile]) -> Vec<String> {
         .map(|id| format!("{PROMISES}: {id} has no test named {id}_…"))
         .chain(unlisted.map(|(id, place)| format!("{place}: {PROMISES} does not list {id}")))
         .collect()
+}
+
+/// What may cite a promise: functions in Rust, and in TypeScript the titles of tests, which begin alike.
+fn tests_named(file: &SourceFile) -> Vec<(usize, String)> {
+    if file.is_rust() {
+        return rust::functions_named(&file.text);
+    }
+    if !file.path.ends_with(".spec.ts") {
+        return Vec::new();
+    }
+    let title = |line: &str| {
+        let (title, _) = line.trim_start().strip_prefix("test('")?.split_once('\'')?;
+        Some(title.to_owned())
+    };
+    file.text.lines().enumerate().filter_map(|(number, line)| Some((number + 1, title(line)?))).collect()
 }
 
 fn listed_ids(page: &str) -> BTreeSet<String> {

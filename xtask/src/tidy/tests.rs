@@ -81,6 +81,17 @@ fn every_error_code_needs_a_page_and_every_page_a_code() {
 }
 
 #[test]
+fn a_promise_may_be_proved_in_typescript() {
+    let page = file("docs/INVARIANTS.md", "| I1 | a |\n| FR-001 | b |\n");
+    let tests = file("a/tests/x.spec.ts", "test('i1_holds', () => {});\n  test('s07_origin', () => {});\n");
+    let elsewhere = file("a/src/x.ts", "test('fr001_holds', () => {});\n");
+    let broken = check_files(&[page, tests, elsewhere]);
+    assert!(broken.iter().any(|line| line.contains("fr001 has no test")), "{broken:?}");
+    assert!(broken.iter().any(|line| line.starts_with("a/tests/x.spec.ts:2:")), "{broken:?}");
+    assert!(!broken.iter().any(|line| line.contains(" i1 ")), "{broken:?}");
+}
+
+#[test]
 fn every_promise_needs_a_test_and_every_cited_id_a_promise() {
     let page = file("docs/INVARIANTS.md", "| I1 | a |\n| FR-001 | b |\n## Not promised yet\n| I2 | c |\n");
     let tests = file("a/tests/x.rs", "//! X.\n#[test]\nfn i1_holds() {}\nproptest! { fn s07_origin() {} }\n");

@@ -1,12 +1,13 @@
 //! Replays a week of New York's flights and shows live queries follow.
 //!
-//! One WebSocket holds four live queries: a filter, a count per airline joined with the airlines'
-//! names, the longest delays, and where to. Each hour of 2013 is one commit; after it the queries'
-//! rows, kept from frames alone, are printed. At the end each is compared with the query run afresh.
+//! One connection of the client library holds four live queries: a filter, a count per airline joined with
+//! the airlines' names, the longest delays, and where to. Each hour of 2013 is one commit; after it the queries'
+//! rows, kept current by the library, are printed. At the end each is compared with the query run afresh.
 
 #![forbid(unsafe_code)]
 
 mod flights;
+mod followed;
 mod screen;
 
 use std::net::SocketAddr;
@@ -16,7 +17,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use flights::Hour;
-use kalamdb_testkit::{Http, LiveRows, ROOT_PASSWORD, ServerProcess, Session, Socket};
+use followed::Followed;
+use kalam_link::{Client, SeqId};
+use kalamdb_testkit::{ROOT_PASSWORD, ServerProcess};
 use serde_json::Value as Json;
 
 #[derive(Parser)]
@@ -39,7 +42,7 @@ struct Args {
     quiet: bool,
 }
 
-/// Title, columns' widths, query.
+/// Title and query.
 const LIVE: [(&str, &str); 4] = [
     (
         "Now late from JFK (over an hour)",
@@ -75,19 +78,24 @@ async fn main() -> Result<()> {
             started.insert(ServerProcess::start(&program, &folder.path().join("data"), &settings).await).addr()
         }
     };
-    let session = Http::new(addr).login("root", &args.password).await;
+    let client = Client::builder(format!("http://{addr}")).password("root", &args.password).build()?;
     let hours = flights::hours(&args.data)?;
-    prepare(&session, &args.data).await?;
-    let mut socket = session.connect().await;
+    prepare(&client, &args.data).await?;
     let mut live = Vec::new();
-    for (n, (_, sql)) in LIVE.iter().enumerate() {
-        live.push(socket.subscribe(&format!("query {n}"), sql).await);
+    for (title, sql) in LIVE {
+        live.push(Followed::start(&client, title, sql).await?);
     }
-    replay(&args, &session, &mut socket, &mut live, &hours).await;
-    for (rows, (title, sql)) in live.iter().zip(LIVE) {
-        rows.assert_equals(&session.rows(sql).await);
-        println!("{title}: {} changes came, and the rows are those of the query run afresh", rows.changes());
+    replay(&args, &client, &mut live, &hours).await?;
+    for followed in &live {
+        followed.compare(&client).await?;
+        println!(
+            "{}: the rows changed {} times, and are those of the query run afresh",
+            followed.title(),
+            followed.changes()
+        );
     }
+    drop(live);
+    client.disconnect().await;
     if let Some(mut server) = started {
         server.terminate().await;
     }
@@ -95,29 +103,26 @@ async fn main() -> Result<()> {
 }
 
 /// Creates the tables anew and fills those that do not change.
-async fn prepare(session: &Session, data: &Path) -> Result<()> {
-    session.sql("DROP NAMESPACE IF EXISTS flights CASCADE").await;
-    session.sql("CREATE NAMESPACE flights").await;
-    session.sql("CREATE SHARED TABLE flights.airlines (carrier TEXT PRIMARY KEY, name TEXT)").await;
-    session.sql("CREATE SHARED TABLE flights.airports (faa TEXT PRIMARY KEY, name TEXT, lat DOUBLE, lon DOUBLE)").await;
-    session
-        .sql(
-            "CREATE SHARED TABLE flights.departures (id BIGINT PRIMARY KEY, scheduled DATETIME, carrier TEXT, flight INT, \
-             tailnum TEXT, origin TEXT, dest TEXT, dep_delay INT, arr_delay INT, distance INT)",
-        )
-        .await;
+async fn prepare(client: &Client, data: &Path) -> Result<()> {
+    let tables = "DROP NAMESPACE IF EXISTS flights CASCADE; \
+        CREATE NAMESPACE flights; \
+        CREATE SHARED TABLE flights.airlines (carrier TEXT PRIMARY KEY, name TEXT); \
+        CREATE SHARED TABLE flights.airports (faa TEXT PRIMARY KEY, name TEXT, lat DOUBLE, lon DOUBLE); \
+        CREATE SHARED TABLE flights.departures (id BIGINT PRIMARY KEY, scheduled DATETIME, carrier TEXT, flight INT, \
+        tailnum TEXT, origin TEXT, dest TEXT, dep_delay INT, arr_delay INT, distance INT)";
+    client.execute(tables, ()).await?;
     for (file, table, columns) in [("airlines.csv", "airlines", 2), ("airports.csv", "airports", 4)] {
         let text = std::fs::read_to_string(data.join(file)).with_context(|| format!("reading {file}"))?;
         let rows: Vec<Vec<Json>> = text.lines().skip(1).map(|line| flights::cells(line, columns)).collect();
         for chunk in rows.chunks(200) {
-            insert(session, table, chunk).await;
+            insert(client, table, chunk).await?;
         }
     }
     Ok(())
 }
 
 /// One INSERT, one commit; the commit's SeqId.
-async fn insert(session: &Session, table: &str, rows: &[Vec<Json>]) -> u64 {
+async fn insert(client: &Client, table: &str, rows: &[Vec<Json>]) -> Result<SeqId> {
     let mut placeholder = 0_usize;
     let mut values = Vec::new();
     for row in rows {
@@ -131,22 +136,23 @@ async fn insert(session: &Session, table: &str, rows: &[Vec<Json>]) -> u64 {
         values.push(format!("({})", cells.join(", ")));
     }
     let sql = format!("INSERT INTO flights.{table} VALUES {}", values.join(", "));
-    session.sql_with(&sql, &rows.concat()).await.seq()
+    let outcomes = client.execute(sql, rows.concat()).await?;
+    outcomes.last().and_then(|outcome| outcome.seq).context("an INSERT has a SeqId")
 }
 
-async fn replay(args: &Args, session: &Session, socket: &mut Socket, live: &mut [LiveRows], hours: &[Hour]) {
+async fn replay(args: &Args, client: &Client, live: &mut [Followed], hours: &[Hour]) -> Result<()> {
     let mut pace = tokio::time::interval(Duration::from_millis(args.pace_ms.max(1)));
     for (n, hour) in hours.iter().enumerate() {
-        let seq = insert(session, "departures", &hour.rows).await;
-        for rows in live.iter_mut() {
-            socket.follow(rows, seq).await;
+        let seq = insert(client, "departures", &hour.rows).await?;
+        for followed in live.iter_mut() {
+            followed.wait_for(seq).await?;
         }
         if !args.quiet || n + 1 == hours.len() {
-            let shown: Vec<_> = LIVE.iter().map(|(title, _)| *title).zip(live.iter()).collect();
-            screen::show(&hour.title, hour.rows.len(), &shown);
+            screen::show(&hour.title, hour.rows.len(), live);
         }
         if args.pace_ms > 0 && !args.quiet {
             pace.tick().await;
         }
     }
+    Ok(())
 }

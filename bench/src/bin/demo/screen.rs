@@ -1,17 +1,18 @@
 //! What the demo prints: per live query its title and rows, in columns.
 
-use kalamdb_testkit::LiveRows;
 use serde_json::Value as Json;
+
+use crate::followed::Followed;
 
 /// At most so many rows of a result are shown.
 const ROWS_MAX: usize = 6;
 
 /// Prints one hour.
-pub fn show(hour: &str, flights: usize, live: &[(&str, &LiveRows)]) {
+pub fn show(hour: &str, flights: usize, live: &[Followed]) {
     println!("\n── {hour} · {flights} flights ──────────────────────────────────");
-    for (title, rows) in live {
-        let cells = rows.cells();
-        println!("{title} ({} rows, {} changes)", cells.len(), rows.changes());
+    for followed in live {
+        let cells = followed.cells();
+        println!("{} ({} rows, changed {} times)", followed.title(), cells.len(), followed.changes());
         for row in cells.iter().rev().take(ROWS_MAX).rev() {
             let texts: Vec<String> = row.iter().map(text).collect();
             println!("   {}", texts.join(" · "));

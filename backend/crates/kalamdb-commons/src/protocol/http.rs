@@ -35,6 +35,38 @@ pub struct SqlResponse {
     pub error: Option<ErrorBody>,
 }
 
+/// [`SqlResponse`] as a client reads it: cells as they travel, to be read by the types in the schema.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct SqlAnswer {
+    /// Did every statement succeed?
+    pub status: ResponseStatus,
+    /// One result per statement that was run.
+    #[serde(default)]
+    pub results: Vec<StatementAnswer>,
+    /// Why the first failing statement failed.
+    #[serde(default)]
+    pub error: Option<ErrorBody>,
+}
+
+/// [`StatementResult`] as a client reads it.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct StatementAnswer {
+    /// Columns of `rows`; empty for a statement without a result.
+    #[serde(default)]
+    pub schema: Vec<SchemaField>,
+    /// The rows, cells in schema order.
+    #[serde(default)]
+    pub rows: Vec<Vec<serde_json::Value>>,
+    /// Rows returned, or affected by a write.
+    pub row_count: u64,
+    /// For people.
+    #[serde(default)]
+    pub message: Option<String>,
+    /// SeqId of the commit that a write made.
+    #[serde(default)]
+    pub seq: Option<SeqId>,
+}
+
 /// Did every statement succeed?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -83,7 +115,7 @@ pub struct ErrorBody {
 }
 
 /// Body of `POST /v1/api/auth/login`.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct LoginRequest {
     /// User name.
     pub user: String,

@@ -1,0 +1,198 @@
+//! The words of SQL that the prompt knows by itself: keywords, functions, and short reminders.
+
+/// Keywords that begin or join clauses, for completion and colours.
+pub const KEYWORDS: &[&str] = &[
+    "ADD",
+    "ALL",
+    "ALTER",
+    "AND",
+    "AS",
+    "ASC",
+    "BEGIN",
+    "BETWEEN",
+    "BY",
+    "CASCADE",
+    "CASE",
+    "CAST",
+    "COLUMN",
+    "COMMIT",
+    "CONFLICT",
+    "CONNECTION",
+    "CREATE",
+    "CROSS",
+    "DEFAULT",
+    "DELETE",
+    "DESC",
+    "DESCRIBE",
+    "DISTINCT",
+    "DO",
+    "DROP",
+    "ELSE",
+    "EMAIL",
+    "END",
+    "EXCEPT",
+    "EXECUTE",
+    "EXISTS",
+    "EXPLAIN",
+    "FALSE",
+    "FROM",
+    "FULL",
+    "GRANT",
+    "GROUP",
+    "HAVING",
+    "IF",
+    "ILIKE",
+    "IN",
+    "INDEX",
+    "INNER",
+    "INSERT",
+    "INTERSECT",
+    "INTO",
+    "IS",
+    "JOIN",
+    "KEY",
+    "KILL",
+    "LEFT",
+    "LIKE",
+    "LIMIT",
+    "LIVE",
+    "NAMESPACE",
+    "NAMESPACES",
+    "NOT",
+    "NOTHING",
+    "NULL",
+    "NULLS",
+    "OFFSET",
+    "ON",
+    "OR",
+    "ORDER",
+    "OUTER",
+    "OVER",
+    "PARTITION",
+    "PASSWORD",
+    "PRIMARY",
+    "QUERY",
+    "RECURSIVE",
+    "RETURNING",
+    "REVOKE",
+    "RIGHT",
+    "ROLE",
+    "ROLLBACK",
+    "SELECT",
+    "SET",
+    "SHARED",
+    "SHOW",
+    "STREAM",
+    "TABLE",
+    "TABLES",
+    "THEN",
+    "TO",
+    "TOKENS",
+    "TRUE",
+    "UNION",
+    "UNIQUE",
+    "UPDATE",
+    "USE",
+    "USER",
+    "USING",
+    "VALUES",
+    "WHEN",
+    "WHERE",
+    "WINDOW",
+    "WITH",
+];
+
+/// Types of columns.
+pub const TYPES: &[&str] = &[
+    "BIGINT",
+    "BOOLEAN",
+    "BYTES",
+    "DATE",
+    "DATETIME",
+    "DECIMAL",
+    "DOUBLE",
+    "FLOAT",
+    "INT",
+    "JSON",
+    "SMALLINT",
+    "TEXT",
+    "TIME",
+    "TIMESTAMP",
+    "UUID",
+];
+
+/// Functions worth completing: those of KalamDB, and the ones that everybody uses.
+pub const FUNCTIONS: &[&str] = &[
+    "ABS",
+    "AVG",
+    "CEIL",
+    "COALESCE",
+    "CONCAT",
+    "COUNT",
+    "CURRENT_ROLE",
+    "CURRENT_USER",
+    "DATE_TRUNC",
+    "DENSE_RANK",
+    "FLOOR",
+    "GREATEST",
+    "JSON_GET_INT",
+    "JSON_GET_STR",
+    "JSON_LENGTH",
+    "LAG",
+    "LEAD",
+    "LEAST",
+    "LENGTH",
+    "LOWER",
+    "MAX",
+    "MIN",
+    "NOW",
+    "NULLIF",
+    "RANK",
+    "REPLACE",
+    "ROUND",
+    "ROW_NUMBER",
+    "SNOWFLAKE_ID",
+    "SUBSTR",
+    "SUM",
+    "TRIM",
+    "ULID",
+    "UPPER",
+    "UUID_V7",
+];
+
+/// Statements in short, for `\h`.
+pub const STATEMENTS: &[&str] = &[
+    "CREATE NAMESPACE [IF NOT EXISTS] n · DROP NAMESPACE [IF EXISTS] n [CASCADE]",
+    "CREATE [USER|SHARED|STREAM] TABLE [IF NOT EXISTS] n.t (col TYPE [NOT NULL] [DEFAULT expr] [PRIMARY KEY], …) [WITH (…)]",
+    "ALTER TABLE n.t ADD COLUMN … | DROP COLUMN … | SET (…) · DROP TABLE [IF EXISTS] n.t",
+    "CREATE [UNIQUE] INDEX [IF NOT EXISTS] i ON n.t (a, b) · DROP INDEX [IF EXISTS] i ON n.t",
+    "SHOW NAMESPACES · SHOW TABLES [IN n] · DESCRIBE TABLE n.t · USE n",
+    "SELECT … FROM … [JOIN …] [WHERE …] [GROUP BY …] [ORDER BY …] [LIMIT n]",
+    "INSERT INTO n.t [(…)] VALUES (…), … [ON CONFLICT (pk) DO NOTHING | DO UPDATE SET …] [RETURNING …]",
+    "UPDATE n.t SET … [WHERE …] [RETURNING …] · DELETE FROM n.t [WHERE …] [RETURNING …]",
+    "BEGIN; …; COMMIT; (or ROLLBACK;)",
+    "EXPLAIN LIVE SELECT … · KILL CONNECTION 'id' · KILL LIVE QUERY 'id'",
+    "CREATE USER 'u' WITH PASSWORD 'p' ROLE user|service|dba|system · ALTER USER 'u' SET … · DROP USER [IF EXISTS] 'u'",
+    "REVOKE TOKENS FOR USER 'u' · EXECUTE AS USER 'u' (statement)",
+];
+
+/// Is `word` a keyword, a type or a function, in any case?
+#[must_use]
+pub fn is_known(word: &str) -> bool {
+    let upper = word.to_ascii_uppercase();
+    let known = |list: &[&str]| list.binary_search(&upper.as_str()).is_ok();
+    known(KEYWORDS) || known(TYPES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lists_are_sorted_so_that_they_can_be_searched() {
+        for list in [KEYWORDS, TYPES, FUNCTIONS] {
+            assert!(list.is_sorted(), "{list:?}");
+        }
+        assert!(is_known("select") && is_known("Bigint") && !is_known("messages"));
+    }
+}
