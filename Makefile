@@ -14,7 +14,7 @@ RELEASE := cargo build --release --package kalamdb-server --package kalamdb-benc
 # Extra arguments for `make run`, `make demo` and `make bench`, e.g. make run ARGS="--listen 127.0.0.1:3000".
 ARGS ?=
 
-.PHONY: help setup run test test-rust test-typescript wasm setup-client install-cli demo fmt lint bench docs
+.PHONY: help setup run test test-rust test-typescript wasm setup-client install-cli demo fmt lint bench fuzz docs
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,14 @@ lint: setup ## Check formatting, clippy's advice and the house rules
 bench: setup ## Measure the server on this machine, beside references in the same run
 	$(RELEASE)
 	"$(CARGO_TARGET_DIR)/release/kalamdb-bench" $(ARGS)
+
+# What to fuzz, and for how long; the targets are listed in docs/fuzzing.md.
+TARGET ?= client_message
+SECS ?= 60
+
+fuzz: setup ## Fuzz one target for a while (TARGET=row SECS=300; wants nightly and cargo-fuzz)
+	CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)-fuzz" cargo +nightly fuzz run --sanitizer none \
+	  $(if $(filter sql frames,$(TARGET)),--features planner) "$(TARGET)" -- -max_total_time=$(SECS)
 
 docs: setup ## Build the API documentation of every crate
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items

@@ -6,12 +6,14 @@
 #![forbid(unsafe_code)]
 
 mod config;
+mod file_limit;
 mod jwks;
 mod logging;
 mod server;
 mod tls;
 
 pub use config::{Config, ConfigError};
+pub use file_limit::raise_file_limit;
 pub use logging::start_logging;
 pub use server::{Server, StartError};
 pub use tls::TlsError;

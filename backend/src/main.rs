@@ -32,6 +32,7 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 #[tokio::main]
 async fn run(config: Config) -> anyhow::Result<()> {
     kalamdb_server::start_logging(&config);
+    kalamdb_server::raise_file_limit();
     let mut terminate = signal(SignalKind::terminate()).context("watching for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("watching for SIGINT")?;
     let mut server = Server::start(config).await?;

@@ -167,6 +167,7 @@ impl Config {
         LiveOptions {
             max_subscriptions_per_connection: live.max_subscriptions_per_connection,
             max_connections_per_user: live.max_connections_per_user,
+            max_subscriptions_per_user: live.max_subscriptions_per_user,
             batch_rows: live.batch_rows,
             batch_rows_max: live.max_batch_rows,
             outbox_max_bytes: self.websocket.outbox_max_bytes,

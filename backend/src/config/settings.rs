@@ -247,6 +247,8 @@ settings! {
         max_subscriptions_per_connection: u32 = 1_000, 1..=1_000_000;
         /// Connections of one user.
         max_connections_per_user: u32 = 100, 1..=1_000_000;
+        /// Subscriptions of one user, on all its connections.
+        max_subscriptions_per_user: u32 = 10_000, 1..=10_000_000;
         /// How long a change is kept for those who resume.
         history_max_age_secs: u64 = 86_400, 0..=SECS_MAX;
         /// How many bytes of changes are kept for those who resume.

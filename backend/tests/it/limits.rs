@@ -27,6 +27,23 @@ async fn s15_subscriptions_per_connection_are_limited_and_the_others_live_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s15_subscriptions_per_user_are_limited_over_all_connections() {
+    let server = TestServer::with(&[("live.max_subscriptions_per_user", "3")]).await;
+    let (anna, ben) = (server.user("anna", "user").await, server.user("ben", "user").await);
+    server.root().await.sql("CREATE TABLE t (id INT PRIMARY KEY)").await;
+    let (mut first, mut second, mut other) = (anna.connect().await, anna.connect().await, ben.connect().await);
+    first.subscribe("a", "SELECT * FROM t").await;
+    first.subscribe("b", "SELECT * FROM t").await;
+    second.subscribe("a", "SELECT * FROM t").await;
+    second.send_subscribe("b", "SELECT * FROM t", &[], json!({})).await;
+    let error = second.next_of("b").await;
+    assert_eq!((&error["type"], &error["code"]), (&json!("error"), &json!("SUBSCRIPTION_LIMIT_EXCEEDED")));
+    other.subscribe("a", "SELECT * FROM t").await;
+    first.unsubscribe("b").await;
+    second.subscribe("b", "SELECT * FROM t").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s15_connections_per_user_are_limited() {
     let server = TestServer::with(&[("live.max_connections_per_user", "2")]).await;
     let (anna, ben) = (server.user("anna", "user").await, server.user("ben", "user").await);

@@ -13,6 +13,7 @@ mod client_reconnect;
 mod conflicts;
 mod connections;
 mod crash;
+mod crowd;
 mod doors;
 mod errors;
 mod frames;

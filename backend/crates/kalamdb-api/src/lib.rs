@@ -21,6 +21,9 @@ mod rfc3339;
 
 pub mod metrics;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+
 pub use origin::{AllowedOrigins, InvalidOrigin};
 pub use serve::{serve, serve_admin};
 pub use state::{ApiOptions, ApiState, SocketOptions};

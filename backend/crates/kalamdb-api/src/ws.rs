@@ -12,7 +12,7 @@ mod authenticate;
 mod session;
 mod writing;
 
-mod frame;
+pub(crate) mod frame;
 mod reader;
 mod writer;
 

@@ -24,6 +24,9 @@ mod token;
 mod metrics;
 mod secret;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+
 pub use auth::{Auth, AuthOptions, Identity, RootOutcome, Tokens};
 pub use error::AuthError;
 pub use outside::{FileKeys, IssuerOptions, KEY_SET_BYTES_MAX, KeyFetch, KeyOptions, KeySource, KeySourceError};

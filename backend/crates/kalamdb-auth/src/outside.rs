@@ -9,7 +9,7 @@
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod key_cache;
-mod key_set;
+pub(crate) mod key_set;
 mod source;
 mod token;
 

@@ -19,6 +19,9 @@ pub mod value;
 pub mod error_code;
 pub mod protocol;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+
 pub use data_type::DataType;
 pub use error_code::ErrorCode;
 pub use ids::{ConnectionId, IndexId, LiveQueryId, SeqId, SubscriptionId, TableId, UserId};

@@ -21,6 +21,9 @@ pub mod stream_expiry;
 
 pub mod metrics;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+
 pub use context::{Caller, Overlay, StatementContext};
 pub use engine::Engine;
 pub use error::SqlError;

@@ -129,7 +129,8 @@ impl LiveQueries {
         let options = Arc::new(options);
         let queue = Arc::new(LoopQueue::new(options.queue_max_bytes));
         let position = Arc::new(AtomicU64::new(store.last_seq().0));
-        let registry = Arc::new(ConnectionRegistry::new(options.max_connections_per_user));
+        let (connections, subscriptions) = (options.max_connections_per_user, options.max_subscriptions_per_user);
+        let registry = Arc::new(ConnectionRegistry::new(connections, subscriptions));
         let records = Records::new(store.clone(), runtime.clone());
         let driver = Driver {
             store: store.clone(),

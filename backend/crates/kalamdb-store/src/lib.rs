@@ -40,6 +40,9 @@ pub mod faults;
 #[cfg(test)]
 mod tests;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{OpenError, ReadError, StorageFault, WriteError};
 pub use key::{KeyError, KeyRange, RowKey, Scope, decode_values, encode_values};

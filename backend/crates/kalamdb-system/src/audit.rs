@@ -13,7 +13,7 @@ mod entry;
 mod folds;
 mod log;
 mod metrics;
-mod record;
+pub(crate) mod record;
 
 pub use columns::TABLE;
 pub use entry::{AuditEntry, AuditKind};

@@ -29,6 +29,9 @@ pub mod users;
 
 mod metrics;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+
 pub use audit::{AuditEntry, AuditError, AuditKind, AuditLog, AuditOptions};
 pub use catalog::{
     Alteration, Catalog, CatalogError, CatalogState, NewColumn, NewIndex, NewTable, StateError, TableOptions,

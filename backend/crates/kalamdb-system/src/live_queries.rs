@@ -5,7 +5,7 @@
 //! purged before it listens.
 
 mod columns;
-mod record;
+pub(crate) mod record;
 mod row;
 mod store;
 

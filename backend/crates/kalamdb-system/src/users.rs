@@ -5,7 +5,7 @@
 //! Hashing passwords and reading tokens is the business of the auth crate.
 
 mod columns;
-mod record;
+pub(crate) mod record;
 mod row;
 mod store;
 

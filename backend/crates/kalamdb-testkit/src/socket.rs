@@ -10,7 +10,8 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::protocol::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async_with_config};
 
 use crate::PATIENCE;
 use crate::http::seq_of;
@@ -70,7 +71,10 @@ impl Socket {
     /// HTTP status of a refusal, or 0 if there was no answer at all.
     pub async fn try_open(request: Request) -> Result<Self, u16> {
         use tokio_tungstenite::tungstenite::Error;
-        match timeout(PATIENCE, connect_async(request)).await.expect("the server answers in time") {
+        // The buffer that is usual is large where there are thousands of sockets.
+        let config = WebSocketConfig::default().read_buffer_size(8 << 10);
+        let opening = connect_async_with_config(request, Some(config), false);
+        match timeout(PATIENCE, opening).await.expect("the server answers in time") {
             Ok((stream, _)) => Ok(Socket { stream, kept: VecDeque::new(), progress: 0, welcome: Json::Null }),
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             Err(_) => Err(0),

@@ -26,7 +26,7 @@ const CURVE_BYTES: usize = 32;
 
 /// The keys of an issuer.
 #[derive(Debug, Default)]
-pub(super) struct KeySet(Vec<Key>);
+pub(crate) struct KeySet(Vec<Key>);
 
 /// A public key.
 pub(super) struct Key {
@@ -64,7 +64,7 @@ impl KeySet {
     ///
     /// # Errors
     /// [`KeySourceError::NotKeys`] when it is something else.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, KeySourceError> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, KeySourceError> {
         #[derive(Deserialize)]
         struct Set {
             keys: Vec<Json>,

@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 
 use super::close_reason::CloseReason;
 use super::peer::{Credentials, Peer};
+use super::session::UserLoad;
 
 /// Ended logins that are remembered. A token is checked before its connection is opened; only
 /// logouts between the two must be known here.
@@ -21,23 +22,31 @@ const REVOKED_REMEMBERED_MAX: usize = 1_024;
 #[derive(Debug)]
 pub(crate) struct ConnectionRegistry {
     per_user_max: usize,
+    subscriptions_per_user_max: u32,
     state: RwLock<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    by_user: FxHashMap<UserId, FxHashMap<ConnectionId, Arc<Peer>>>,
+    by_user: FxHashMap<UserId, OfUser>,
     user_of: FxHashMap<ConnectionId, UserId>,
     by_login: FxHashMap<u128, BTreeSet<ConnectionId>>,
     revoked: VecDeque<u128>,
     shut: bool,
 }
 
+/// What a user has.
+#[derive(Debug)]
+struct OfUser {
+    connections: FxHashMap<ConnectionId, Arc<Peer>>,
+    load: Arc<UserLoad>,
+}
+
 impl ConnectionRegistry {
-    /// Nobody is here; each user may have so many connections.
-    pub fn new(per_user_max: u32) -> Self {
+    /// Nobody is here; each user may have so many connections, and so many subscriptions on all of them.
+    pub fn new(per_user_max: u32, subscriptions_per_user_max: u32) -> Self {
         let per_user_max = usize::try_from(per_user_max).unwrap_or(usize::MAX);
-        ConnectionRegistry { per_user_max, state: RwLock::default() }
+        ConnectionRegistry { per_user_max, subscriptions_per_user_max, state: RwLock::default() }
     }
 
     /// Enters a connection.
@@ -53,10 +62,16 @@ impl ConnectionRegistry {
         if state.revoked.contains(&login) {
             return Err(CloseReason::TokenRevoked);
         }
-        if state.by_user.get(&peer.user).is_some_and(|of_user| of_user.len() >= self.per_user_max) {
+        if state.by_user.get(&peer.user).is_some_and(|of_user| of_user.connections.len() >= self.per_user_max) {
             return Err(CloseReason::TooManyConnections);
         }
-        state.by_user.entry(peer.user.clone()).or_default().insert(peer.id, peer.clone());
+        let nothing = || OfUser {
+            connections: FxHashMap::default(),
+            load: Arc::new(UserLoad::new(self.subscriptions_per_user_max)),
+        };
+        let of_user = state.by_user.entry(peer.user.clone()).or_insert_with(nothing);
+        peer.session.lock().count_for(of_user.load.clone());
+        of_user.connections.insert(peer.id, peer.clone());
         state.user_of.insert(peer.id, peer.user.clone());
         state.by_login.entry(login).or_default().insert(peer.id);
         Ok(())
@@ -69,8 +84,8 @@ impl ConnectionRegistry {
             return;
         }
         if let Some(of_user) = state.by_user.get_mut(&peer.user) {
-            of_user.remove(&peer.id);
-            if of_user.is_empty() {
+            of_user.connections.remove(&peer.id);
+            if of_user.connections.is_empty() {
                 state.by_user.remove(&peer.user);
             }
         }
@@ -103,7 +118,7 @@ impl ConnectionRegistry {
     /// The connections of a user.
     pub fn of_user(&self, user: &UserId) -> Vec<Arc<Peer>> {
         let state = self.state.read();
-        state.by_user.get(user).into_iter().flat_map(FxHashMap::values).cloned().collect()
+        state.by_user.get(user).into_iter().flat_map(|of_user| of_user.connections.values()).cloned().collect()
     }
 
     /// A login has ended; gives the connections that live by it.
@@ -120,7 +135,7 @@ impl ConnectionRegistry {
     /// Every connection.
     pub fn all(&self) -> Vec<Arc<Peer>> {
         let state = self.state.read();
-        state.by_user.values().flat_map(FxHashMap::values).cloned().collect()
+        state.by_user.values().flat_map(|of_user| of_user.connections.values()).cloned().collect()
     }
 
     /// Lets nobody in any more.
@@ -131,7 +146,7 @@ impl ConnectionRegistry {
 
 impl State {
     fn get(&self, id: ConnectionId) -> Option<&Arc<Peer>> {
-        self.by_user.get(self.user_of.get(&id)?)?.get(&id)
+        self.by_user.get(self.user_of.get(&id)?)?.connections.get(&id)
     }
 
     fn leave_login(&mut self, login: u128, id: ConnectionId) {

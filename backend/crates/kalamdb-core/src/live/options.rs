@@ -13,6 +13,8 @@ pub struct LiveOptions {
     pub max_subscriptions_per_connection: u32,
     /// Connections of one user.
     pub max_connections_per_user: u32,
+    /// Subscriptions of one user, on all its connections.
+    pub max_subscriptions_per_user: u32,
     /// Rows of a snapshot page where the client does not say.
     pub batch_rows: u32,
     /// Rows of a snapshot page, whatever the client says.
@@ -53,6 +55,7 @@ impl Default for LiveOptions {
         LiveOptions {
             max_subscriptions_per_connection: 1_000,
             max_connections_per_user: 100,
+            max_subscriptions_per_user: 10_000,
             batch_rows: 1_000,
             batch_rows_max: 10_000,
             batch_max_bytes: 1 << 20,

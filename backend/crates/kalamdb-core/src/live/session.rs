@@ -6,7 +6,7 @@
 //! know of one subscription, kept current by the loop and shown by `system.live_queries`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use kalamdb_commons::{ErrorCode, SeqId, SubscriptionId};
 use kalamdb_system::{LiveQueryRecord, LiveQueryRow, LiveQueryStatus};
@@ -21,6 +21,37 @@ pub(crate) struct Session {
     query_bytes: usize,
     subscriptions_max: u32,
     query_bytes_max: usize,
+    of_user: Arc<UserLoad>,
+}
+
+/// The subscriptions of all connections of one user.
+#[derive(Debug)]
+pub(crate) struct UserLoad {
+    subscriptions: AtomicU32,
+    subscriptions_max: u32,
+}
+
+impl UserLoad {
+    /// A user without subscriptions, who may have so many.
+    pub fn new(subscriptions_max: u32) -> Self {
+        UserLoad { subscriptions: AtomicU32::new(0), subscriptions_max }
+    }
+
+    fn add(&self) -> Result<(), SqlError> {
+        let more = |held: u32| held.checked_add(1).filter(|&held| held <= self.subscriptions_max);
+        match self.subscriptions.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
+            Ok(_) => Ok(()),
+            Err(_) => {
+                let message = format!("the user already holds {} subscriptions on all connections", self.subscriptions_max);
+                Err(SqlError::new(ErrorCode::SubscriptionLimitExceeded, message))
+            }
+        }
+    }
+
+    fn take_off(&self, subscriptions: u32) {
+        let less = |held: u32| Some(held.saturating_sub(subscriptions));
+        let _held = self.subscriptions.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
 }
 
 #[derive(Debug)]
@@ -33,7 +64,13 @@ struct Entry {
 impl Session {
     /// A session without subscriptions that may hold so many, with queries of so many bytes together.
     pub fn new(subscriptions_max: u32, query_bytes_max: usize) -> Self {
-        Session { by_id: FxHashMap::default(), query_bytes: 0, subscriptions_max, query_bytes_max }
+        let of_user = Arc::new(UserLoad::new(u32::MAX));
+        Session { by_id: FxHashMap::default(), query_bytes: 0, subscriptions_max, query_bytes_max, of_user }
+    }
+
+    /// From now on the subscriptions count among those of their user, too. To be called before there are any.
+    pub fn count_for(&mut self, of_user: Arc<UserLoad>) {
+        self.of_user = of_user;
     }
 
     /// Takes a name for a subscription whose query has so many bytes.
@@ -55,6 +92,7 @@ impl Session {
             let message = format!("the queries of the connection's subscriptions exceed {max} bytes together");
             return Err(SqlError::new(ErrorCode::TooLarge, message));
         }
+        self.of_user.add()?;
         self.query_bytes = together;
         self.by_id.insert(id.clone(), Entry { query_bytes, facts: None });
         Ok(())
@@ -71,6 +109,7 @@ impl Session {
     pub fn release(&mut self, id: &SubscriptionId) {
         if let Some(entry) = self.by_id.remove(id) {
             self.query_bytes = self.query_bytes.saturating_sub(entry.query_bytes);
+            self.of_user.take_off(1);
         }
     }
 
@@ -87,6 +126,12 @@ impl Session {
     /// The active subscriptions.
     pub fn active(&self) -> impl Iterator<Item = &Arc<Facts>> {
         self.by_id.values().filter_map(|entry| entry.facts.as_ref())
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.of_user.take_off(u32::try_from(self.by_id.len()).unwrap_or(u32::MAX));
     }
 }
 

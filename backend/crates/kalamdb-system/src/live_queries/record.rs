@@ -53,7 +53,7 @@ impl LiveQueryRecord {
         key
     }
 
-    pub(super) fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec(&Stored {
             live_id: self.live_id.to_string(),
             namespace_id: self.namespace_id.clone(),
@@ -67,7 +67,7 @@ impl LiveQueryRecord {
     }
 
     /// The record in `bytes`; `None` if they are not one.
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let stored: Stored = serde_json::from_slice(bytes).ok()?;
         Some(LiveQueryRecord {
             live_id: stored.live_id.parse().ok()?,

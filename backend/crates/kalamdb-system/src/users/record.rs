@@ -47,7 +47,7 @@ struct Stored {
 }
 
 impl UserRecord {
-    pub(super) fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec(&Stored {
             role: self.role,
             password_hash: self.password_hash.clone(),
@@ -60,7 +60,7 @@ impl UserRecord {
     }
 
     /// The user of this key (without its tag) and value; `None` if they are not one.
-    pub(super) fn decode(id: &[u8], value: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(id: &[u8], value: &[u8]) -> Option<Self> {
         let stored: Stored = serde_json::from_slice(value).ok()?;
         Some(UserRecord {
             id: UserId::new(std::str::from_utf8(id).ok()?).ok()?,

@@ -17,7 +17,7 @@ fn ids(peers: Vec<Arc<Peer>>) -> Vec<u128> {
 
 #[test]
 fn fr001_a_users_connections_are_found_and_leave_one_by_one() {
-    let registry = ConnectionRegistry::new(10);
+    let registry = ConnectionRegistry::new(10, 10);
     let peers = [peer(1, "anna", 5), peer(2, "anna", 5), peer(3, "ben", 6)];
     for peer in &peers {
         registry.insert(peer).unwrap();
@@ -36,7 +36,7 @@ fn fr001_a_users_connections_are_found_and_leave_one_by_one() {
 
 #[test]
 fn s15_a_users_connections_are_limited_and_other_users_are_not_concerned() {
-    let registry = ConnectionRegistry::new(1);
+    let registry = ConnectionRegistry::new(1, 10);
     let first = peer(1, "anna", 5);
     registry.insert(&first).unwrap();
     assert_eq!(registry.insert(&peer(2, "anna", 5)), Err(CloseReason::TooManyConnections));
@@ -47,7 +47,7 @@ fn s15_a_users_connections_are_limited_and_other_users_are_not_concerned() {
 
 #[test]
 fn i8_a_login_that_ended_finds_its_connections_and_lets_no_other_in() {
-    let registry = ConnectionRegistry::new(10);
+    let registry = ConnectionRegistry::new(10, 10);
     let peers = [peer(1, "anna", 5), peer(2, "anna", 6), peer(3, "ben", 7)];
     for peer in &peers {
         registry.insert(peer).unwrap();
@@ -65,7 +65,7 @@ fn i8_a_login_that_ended_finds_its_connections_and_lets_no_other_in() {
 
 #[test]
 fn i7_ended_logins_are_remembered_for_a_while_only() {
-    let registry = ConnectionRegistry::new(10);
+    let registry = ConnectionRegistry::new(10, 10);
     for login in 0..2_000 {
         registry.end_login(login);
     }
@@ -74,9 +74,31 @@ fn i7_ended_logins_are_remembered_for_a_while_only() {
 
 #[test]
 fn a_registry_that_is_shut_lets_nobody_in() {
-    let registry = ConnectionRegistry::new(10);
+    let registry = ConnectionRegistry::new(10, 10);
     registry.insert(&peer(1, "anna", 5)).unwrap();
     registry.shut();
     assert_eq!(registry.insert(&peer(2, "anna", 5)), Err(CloseReason::ShuttingDown));
     assert_eq!(ids(registry.all()), [1]);
+}
+
+#[test]
+fn s15_the_subscriptions_of_all_connections_of_a_user_are_limited_together() {
+    let registry = ConnectionRegistry::new(10, 2);
+    let id = |text| kalamdb_commons::SubscriptionId::new(text).unwrap();
+    let (first, second, other) = (peer(1, "anna", 5), peer(2, "anna", 5), peer(3, "ben", 6));
+    for peer in [&first, &second, &other] {
+        registry.insert(peer).unwrap();
+    }
+    first.session.lock().reserve(&id("a"), 0).unwrap();
+    second.session.lock().reserve(&id("a"), 0).unwrap();
+    let error = second.session.lock().reserve(&id("b"), 0).unwrap_err();
+    assert_eq!(error.code, kalamdb_commons::ErrorCode::SubscriptionLimitExceeded);
+    assert!(error.message.contains("2 subscriptions on all"), "{error}");
+    other.session.lock().reserve(&id("b"), 0).unwrap();
+    first.session.lock().release(&id("a"));
+    second.session.lock().reserve(&id("b"), 0).unwrap();
+    registry.remove(&second);
+    drop(second);
+    first.session.lock().reserve(&id("a"), 0).unwrap();
+    first.session.lock().reserve(&id("b"), 0).unwrap();
 }
