@@ -152,7 +152,7 @@ impl Store {
         after: &[u8],
         max: usize,
     ) -> Result<Vec<Record>, ReadError> {
-        let rocks = &self.0.shared.rocks();
+        let rocks = self.0.shared.rocks()?;
         let mut found = Vec::new();
         let (family, mut range) = (rocks.families().records(space), layout::beginning_with(prefix));
         if after >= range.lower.as_slice() {
