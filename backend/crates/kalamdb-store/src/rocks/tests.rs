@@ -144,3 +144,17 @@ fn rows_outlive_their_way_through_table_files() {
     let store = Store::open(small(dir.path())).unwrap();
     assert_eq!(texts(&store.snapshot()), [(1, "one".to_owned())]);
 }
+
+#[test]
+fn asking_for_room_leaves_nothing_behind_and_what_a_killed_process_left_goes() {
+    let Fixture { store, dir, .. } = Fixture::new();
+    drop(store);
+    let probe = dir.path().join("room.probe");
+    super::room::probe(dir.path()).unwrap();
+    assert!(!probe.exists());
+    std::fs::write(&probe, b"left").unwrap();
+    let store = Store::open(small(dir.path())).unwrap();
+    assert!(!probe.exists());
+    drop(store);
+    super::room::probe(&dir.path().join("nowhere")).unwrap_err();
+}
