@@ -14,7 +14,10 @@ RELEASE := cargo build --release --package kalamdb-server --package kalamdb-benc
 # Extra arguments for `make run`, `make demo` and `make bench`, e.g. make run ARGS="--listen 127.0.0.1:3000".
 ARGS ?=
 
-.PHONY: help setup run test test-rust test-typescript wasm setup-client install-cli demo fmt lint bench fuzz docs
+# `make sim`: one seed that is printed as it runs (KALAMDB_SEED=7), or so many that nobody has run before.
+SEEDS ?= 1000
+
+.PHONY: help setup run test test-rust test-typescript sim wasm setup-client install-cli demo fmt lint bench fuzz docs
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +47,9 @@ test-typescript: setup-client
 
 wasm: setup-client ## Build the TypeScript client, with its WASM
 	cd link/sdks/typescript && pnpm install --frozen-lockfile --silent && pnpm run wasm && pnpm run build
+sim: setup ## Run the whole server through storms from new seeds (SEEDS=5000), or one again (KALAMDB_SEED=7)
+	KALAMDB_SEEDS=$(SEEDS) KALAMDB_FIRST_SEED=$${KALAMDB_FIRST_SEED:-$$(date +%s)000} \
+	  cargo test --workspace --test simulation -- --test-threads 4 $(if $(KALAMDB_SEED),--nocapture seeds_0_to_24)
 
 demo: setup ## Replay New York's flights of a week and watch live queries follow
 	$(RELEASE)

@@ -6,6 +6,7 @@
 
 mod opening;
 pub(crate) mod room;
+mod torn;
 mod tuning;
 
 use std::ops::ControlFlow;

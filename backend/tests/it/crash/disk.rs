@@ -1,6 +1,9 @@
 //! The disk takes no writes: writers are told clearly, everybody else goes on, and so do writers afterwards.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use kalamdb_store::faults::WriteFault;
 use kalamdb_testkit::{ServerProcess, Session, SqlFailure, SqlResult, TestServer};
@@ -133,4 +136,68 @@ async fn i3_a_process_that_gets_io_errors_serves_readers_and_writes_again_withou
         live.assert_equals(&root.rows("SELECT * FROM t").await);
         assert_eq!(root.cell("SELECT COUNT(*) FROM t").await, json!("21"));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i3_a_busy_process_gets_over_io_errors_while_everybody_goes_on_asking() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_kalamdb-server"));
+    let mut server = ServerProcess::start(program, &dir.path().join("data"), &[]).await;
+    let root = server.root().await;
+    root.sql("CREATE TABLE t (id BIGINT PRIMARY KEY, n INT)").await;
+    root.sql("INSERT INTO t VALUES (-1, 0)").await;
+    let over = Arc::new(AtomicBool::new(false));
+    let readers = (0..3).map(|_| {
+        let (root, over) = (root.clone(), Arc::clone(&over));
+        tokio::spawn(async move {
+            while !over.load(Ordering::Relaxed) {
+                root.sql("SELECT COUNT(*), SUM(n) FROM t").await;
+            }
+        })
+    });
+    let readers: Vec<_> = readers.collect();
+    let writers = (0..3_i64).map(|writer| {
+        let (root, over) = (root.clone(), Arc::clone(&over));
+        tokio::spawn(async move {
+            let (mut stored, mut refused) = (BTreeSet::new(), 0);
+            for id in (0..).map(|n| n * 3 + writer) {
+                if over.load(Ordering::Relaxed) {
+                    break;
+                }
+                match root.try_sql(&format!("INSERT INTO t VALUES ({id}, 1)")).await {
+                    Ok(_) => drop(stored.insert(id)),
+                    Err(failure) => {
+                        assert_unavailable(&failure);
+                        assert!(failure.message.contains("nothing was changed"), "{failure}");
+                        refused += 1;
+                    }
+                }
+            }
+            (stored, refused)
+        })
+    });
+    let writers: Vec<_> = writers.collect();
+    for round in 0..2 {
+        at_last(&root, &format!("INSERT INTO t VALUES ({}, 1)", -10 - round)).await;
+        server.limit_files(Some(0)).await;
+        root.sql_fails(&format!("INSERT INTO t VALUES ({}, 1)", -20 - round)).await;
+        server.limit_files(None).await;
+    }
+    at_last(&root, "INSERT INTO t VALUES (-30, 1)").await;
+    over.store(true, Ordering::Relaxed);
+    let (mut stored, mut refused) = (BTreeSet::from([-1, -10, -11, -30]), 0);
+    for writer in writers {
+        let (by_writer, refused_to_writer) = writer.await.unwrap();
+        stored.extend(by_writer);
+        refused += refused_to_writer;
+    }
+    for reader in readers {
+        reader.await.expect("readers go on");
+    }
+    assert!(refused > 0);
+    server.kill().await;
+    server.start_again().await;
+    let rows = server.root().await.rows("SELECT id FROM t").await;
+    let there: BTreeSet<i64> = rows.iter().map(|row| row[0].as_str().unwrap().parse().unwrap()).collect();
+    assert_eq!(there, stored, "exactly what was acknowledged is there");
 }

@@ -43,7 +43,10 @@ impl Scope {
             return self.comparison(dice);
         }
         let mut part = |scope: &Scope| scope.condition(dice, depth - 1);
-        let (one, two) = (part(self), part(self));
+        let (one, mut two) = (part(self), part(self));
+        while one.ours.contains(" IN (") && two.ours.contains(" IN (") {
+            two = part(self);
+        }
         match dice.below(4) {
             0 => Both::of("({} AND {})", &[&one, &two]),
             1 => Both::of("({} OR {})", &[&one, &two]),
@@ -63,7 +66,12 @@ impl Scope {
             1 if kind == Kind::Bool => Both::of("(NOT {})", &[&column]),
             2 if kind == Kind::Bool => column,
             1 | 2 => Both::of(*dice.pick(&["({} IN ({}, {}))", "({} NOT IN ({}, {}))"]), &[&column, &low, &high]),
-            3 => Both::of("({} IN ({}, NULL))", &[&column, &low]),
+            3 => {
+                // Short lists are taken apart by the planner, long ones are not.
+                let members: Vec<Both> = (0..1 + dice.below(2) * 4).map(|_| kind.literal(dice)).collect();
+                let template = *dice.pick(&["({} IN ({}, NULL))", "({} NOT IN ({}, {}, NULL))"]);
+                Both::of(template, &[&column, &Both::join(&members, ", "), &high])
+            }
             4 => Both::of(*dice.pick(&["({} IS DISTINCT FROM {})", "({} IS NOT DISTINCT FROM {})"]), &[&column, &low]),
             5 if kind.is_ordered() => Both::of("({} BETWEEN {} AND {})", &[&column, &low, &high]),
             6 if kind.is_ordered() => Both::of("({} NOT BETWEEN {} AND {})", &[&column, &low, &high]),

@@ -8,7 +8,7 @@ use std::path::Path;
 use rocksdb::{ColumnFamily, DB, DEFAULT_COLUMN_FAMILY_NAME, IteratorMode, Options, WriteBatch};
 
 use super::tuning::{self, FAMILIES, META};
-use super::{Db, Families, OpenDb, Rocks, room};
+use super::{Db, Families, OpenDb, Rocks, room, torn};
 use crate::error::OpenError;
 use crate::meta;
 use crate::options::StoreOptions;
@@ -22,6 +22,7 @@ pub(super) fn open(options: &StoreOptions) -> Result<Rocks, OpenError> {
     if dir.join(CURRENT).exists() {
         look_at(dir)?;
         room::clear(dir);
+        torn::mend(dir).map_err(|source| OpenError::Directory { dir: dir.to_path_buf(), source })?;
     }
     let database = tuning::database(options);
     let db = Db::open_cf_descriptors(&database, dir, tuning::families(options)).map_err(|error| locked(dir, error))?;

@@ -144,3 +144,35 @@ fn rows_outlive_their_way_through_table_files() {
     let store = Store::open(small(dir.path())).unwrap();
     assert_eq!(texts(&store.snapshot()), [(1, "one".to_owned())]);
 }
+
+#[test]
+fn asking_for_room_leaves_nothing_behind_and_what_a_killed_process_left_goes() {
+    let Fixture { store, dir, .. } = Fixture::new();
+    drop(store);
+    let probe = dir.path().join("room.probe");
+    super::room::probe(dir.path()).unwrap();
+    assert!(!probe.exists());
+    std::fs::write(&probe, b"left").unwrap();
+    let store = Store::open(small(dir.path())).unwrap();
+    assert!(!probe.exists());
+    drop(store);
+    super::room::probe(&dir.path().join("nowhere")).unwrap_err();
+}
+
+#[test]
+fn i3_a_torn_log_whose_noise_looks_like_a_recycled_one_is_opened_and_what_is_whole_is_there() {
+    use std::io::Write as _;
+    for kind in [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 130, 131, 200] {
+        let fixture = Fixture::new();
+        fixture.put(1, "whole");
+        fixture.put(2, &"also whole ".repeat(8_000));
+        let image = fixture.crash_image();
+        let logs = std::fs::read_dir(image.path()).unwrap().map(|entry| entry.unwrap().path());
+        let newest = logs.filter(|path| path.extension().is_some_and(|extension| extension == "log")).max().unwrap();
+        let mut log = std::fs::OpenOptions::new().append(true).open(newest).unwrap();
+        log.write_all(&[1, 2, 3, 4, 9, 0, kind]).unwrap();
+        log.write_all(&[kind; 40]).unwrap();
+        let store = crate::tests::open_image(&image, crate::Durability::Sync);
+        assert_eq!(texts(&store.snapshot()).len(), 2, "type {kind}");
+    }
+}

@@ -27,7 +27,7 @@ pub(crate) struct Shared {
     pub(crate) durability: Durability,
     pub(crate) logged: Arc<LoggedBytes>,
     lost: Arc<LostNumbers>,
-    base: RwLock<Base>,
+    source: RwLock<Source>,
     /// Why nothing is written at the moment.
     failing: Mutex<Option<StorageFault>>,
     listener: Mutex<Option<Listener>>,
@@ -37,7 +37,7 @@ pub(crate) struct Shared {
 }
 
 /// What everything is read from.
-struct Base {
+struct Source {
     /// There is none while it cannot be opened again after a failure.
     rocks: Option<Arc<Rocks>>,
     /// The state as of the last commit. Everybody shares it, so taking a snapshot asks RocksDB for nothing.
@@ -69,7 +69,7 @@ impl Shared {
             durability: options.durability,
             options,
             logged: Arc::new(logged),
-            base: RwLock::new(Base { current: Snapshot::take(&rocks, last, &lost), rocks: Some(rocks) }),
+            source: RwLock::new(Source { current: Snapshot::take(&rocks, last, &lost), rocks: Some(rocks) }),
             lost,
             failing: Mutex::new(None),
             listener: Mutex::new(None),
@@ -81,21 +81,21 @@ impl Shared {
 
     /// The database. Not to be kept: while anybody has it, it cannot be opened again after a failure.
     pub(crate) fn rocks(&self) -> Result<Arc<Rocks>, StorageFault> {
-        self.base.read().rocks.clone().ok_or_else(StorageFault::not_open)
+        self.source.read().rocks.clone().ok_or_else(StorageFault::not_open)
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
-        self.base.read().current.clone()
+        self.source.read().current.clone()
     }
 
     pub(crate) fn last_seq(&self) -> SeqId {
-        self.base.read().current.seq()
+        self.source.read().current.seq()
     }
 
     /// Shows the state as of the commit `last` from now on. Only the committer knows that it is so.
     pub(crate) fn publish(&self, rocks: &Arc<Rocks>, last: SeqId) {
         let snapshot = Snapshot::take(rocks, last, &self.lost);
-        let before = std::mem::replace(&mut self.base.write().current, snapshot);
+        let before = std::mem::replace(&mut self.source.write().current, snapshot);
         // Neither taking nor letting go of a snapshot is waited for by those who ask for one.
         drop(before);
     }
@@ -103,15 +103,15 @@ impl Shared {
     /// Shows what has changed without a commit: the history may be shorter.
     pub(crate) fn refresh(&self) -> Result<(), ReadError> {
         // Locked first, or a commit's snapshot could be replaced by one that was taken before it.
-        let mut base = self.base.write();
-        let Some(rocks) = &base.rocks else { return Ok(()) };
+        let mut source = self.source.write();
+        let Some(rocks) = &source.rocks else { return Ok(()) };
         let refreshed = Snapshot::take_unnamed(rocks, &self.lost)?;
-        if refreshed.seq() != base.current.seq() {
+        if refreshed.seq() != source.current.seq() {
             // A commit is about to be shown by the committer, or has failed and nobody may know of it yet.
             return Ok(());
         }
-        let before = std::mem::replace(&mut base.current, refreshed);
-        drop(base);
+        let before = std::mem::replace(&mut source.current, refreshed);
+        drop(source);
         drop(before);
         Ok(())
     }
@@ -120,11 +120,11 @@ impl Shared {
     /// error. Whoever begins to read meanwhile waits; those who are reading are waited for until `patience`
     /// is over, and `meanwhile` is called.
     pub(crate) fn reopen(&self, patience: Duration, meanwhile: &mut dyn FnMut()) -> Reopening {
-        let mut base = self.base.write();
-        if let Some(rocks) = &base.rocks {
+        let mut source = self.source.write();
+        if let Some(rocks) = &source.rocks {
             let begun = Instant::now();
             // One is ours, the other the current snapshot's.
-            while !base.current.is_sole() || Arc::strong_count(rocks) > 2 {
+            while !source.current.is_sole() || Arc::strong_count(rocks) > 2 {
                 if begun.elapsed() >= patience {
                     return Reopening::InUse;
                 }
@@ -132,15 +132,15 @@ impl Shared {
                 thread::park_timeout(LOOK_EVERY);
             }
         }
-        base.current = Snapshot::unreadable(base.current.seq(), &self.lost);
-        base.rocks = None;
+        source.current = Snapshot::unreadable(source.current.seq(), &self.lost);
+        source.rocks = None;
         let opened = Rocks::open(&self.options).and_then(|rocks| {
             let rocks = Arc::new(rocks);
             Ok((Snapshot::take_unnamed(&rocks, &self.lost)?, rocks))
         });
         match opened {
             Ok((current, rocks)) => {
-                *base = Base { rocks: Some(rocks), current };
+                *source = Source { rocks: Some(rocks), current };
                 metrics::reopened();
                 Reopening::Done
             }

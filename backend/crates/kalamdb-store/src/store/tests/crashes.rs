@@ -327,7 +327,7 @@ fn commit_of(last: SeqId, changes: Vec<Change>) -> Arc<Commit> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
     fn i3_in_sync_mode_nothing_acknowledged_is_lost_and_nothing_is_half_there(steps in prop::collection::vec(any_step(), 1..30)) {
