@@ -81,7 +81,6 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 /// Without the URL, which may hold what is nobody's business.
-#[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
 fn unreachable(error: reqwest::Error) -> KeySourceError {
     let mut text = error.without_url().to_string();
     text.truncate(text.floor_char_boundary(200));

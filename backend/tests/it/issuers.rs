@@ -251,7 +251,7 @@ async fn fr007_a_token_of_another_issuer_ends_its_connections_when_it_ends() {
     let server = issuer.trusted(&json!({})).await;
     let root = server.root().await;
     server.user("anna", "user").await;
-    let short = session(&server, "anna", p256_token("one", &claims("anna", 3)));
+    let short = session(&server, "anna", p256_token("one", &claims("anna", 6)));
     let long = p256_token("one", &claims("anna", 600));
     let (mut ends, mut stays) = (short.connect().await, short.connect().await);
     ends.subscribe("s", "SELECT 1 AS one").await;

@@ -328,10 +328,10 @@ async fn i8_a_snapshot_that_is_half_sent_ends_where_the_right_is_lost() {
     }
     root.sql("REVOKE SELECT ON t FROM USER 'anna'").await;
     for id in ["filter", "rerun"] {
-        socket.send(&json!({ "type": "next_batch", "subscription_id": id })).await;
         let end = socket.next_of(id).await;
         assert_eq!((&end["type"], &end["code"]), (&json!("error"), &json!("PERMISSION_DENIED")), "{end}");
-        // The page was asked for of a subscription that is no more.
+        // A page is asked for of a subscription that is no more.
+        socket.send(&json!({ "type": "next_batch", "subscription_id": id })).await;
         assert_eq!(socket.next_of(id).await["code"], "NOT_FOUND");
     }
 }

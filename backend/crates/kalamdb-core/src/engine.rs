@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kalamdb_auth::Auth;
-use kalamdb_commons::{Name, UserId};
 use kalamdb_commons::protocol::{ResponseStatus, SqlRequest, SqlResponse};
+use kalamdb_commons::{Name, UserId};
 use kalamdb_store::{Commit, ReadError, Store};
 use kalamdb_system::{AuditLog, Catalog, Users};
 use tokio::sync::{RwLock, Semaphore};

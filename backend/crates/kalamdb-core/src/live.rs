@@ -316,7 +316,8 @@ impl Inner {
                         self.close(&peer, CloseReason::TokenRevoked, None);
                     }
                 }
-                Some((AuthKey::RevokedPair | AuthKey::AuditAct | AuthKey::AuditAttempt | AuthKey::Leaving, _)) | None => {}
+                Some((AuthKey::RevokedPair | AuthKey::AuditAct | AuthKey::AuditAttempt | AuthKey::Leaving, _))
+                | None => {}
             }
         }
     }

@@ -20,9 +20,9 @@ fn an_issuer_is_read_from_json_from_one_line_of_toml_and_from_a_file() {
         create_users: false,
         elevated_users: Vec::new(),
     };
-    assert_eq!(read(ONE).unwrap(), [wanted.clone()]);
+    assert_eq!(read(ONE).unwrap(), std::slice::from_ref(&wanted));
     let toml = ONE.replace("\": ", "\" = ");
-    assert_eq!(read(&toml).unwrap(), [wanted.clone()]);
+    assert_eq!(read(&toml).unwrap(), std::slice::from_ref(&wanted));
     let file: Table = toml::from_str(
         "[[auth.trusted_issuers]]\nissuer = \"https://id.example.com/\"\naudiences = [\"kalamdb\"]\n\
          jwks_url = \"https://id.example.com/jwks\"\n",

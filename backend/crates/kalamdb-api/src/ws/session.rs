@@ -54,7 +54,13 @@ where
     let (direct, direct_in) = mpsc::channel(DIRECT_MAX);
     let (orders, mut orders_in) = mpsc::channel(WAITING_MAX);
     let (ends, ends_in) = watch::channel(connection.expires_at());
-    let sources = Sources { outgoing, direct: direct_in, progress_interval: options.progress_interval };
+    let sources = Sources {
+        outgoing,
+        direct: direct_in,
+        ends: ends_in.clone(),
+        auth: Arc::clone(&doors.auth),
+        progress_interval: options.progress_interval,
+    };
     let mut writing = tokio::spawn(write_out(writer, sources).in_current_span());
     let waiting_bytes_max = options.message_bytes_max.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
     let mut reading = Reading {

@@ -1,16 +1,18 @@
 //! The writing task of a socket: takes what is to be sent and sends it, whatever the reading task is
 //! waiting for.
 //!
-//! When the connection is closed it stops at once, takes back what has not left, and hands the writer
-//! back for the close frame.
+//! When the connection is closed, or its token's time is up, it stops at once, takes back what has not
+//! left, and hands the writer back for the close frame.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use kalamdb_auth::Auth;
 use kalamdb_commons::protocol::ServerMessage;
 use kalamdb_core::live::{CloseReason, Outgoing, OutgoingItem};
 use tokio::io::AsyncWrite;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
 use super::writer::{WriteFailure, Writer};
@@ -41,6 +43,9 @@ pub(super) enum WritingEnd {
 pub(super) struct Sources {
     pub(super) outgoing: Outgoing,
     pub(super) direct: mpsc::Receiver<Direct>,
+    /// The end of the token, in microseconds since the Unix epoch, and who knows how far off that is.
+    pub(super) ends: watch::Receiver<i64>,
+    pub(super) auth: Arc<Auth>,
     /// Quiet time after which the client is told how far it has read.
     pub(super) progress_interval: Duration,
 }
@@ -87,6 +92,10 @@ async fn run<W: AsyncWrite + Unpin>(writer: &mut Writer<W>, sources: &mut Source
         }
         if let Some(reason) = gather(writer, sources) {
             return WritingEnd::Closed(reason);
+        }
+        // The timer that ends the connection may be late by a moment; what is sent is not.
+        if sources.auth.time_left(*sources.ends.borrow()).is_zero() {
+            return WritingEnd::Closed(CloseReason::TokenExpired);
         }
         tokio::select! {
             biased;

@@ -151,7 +151,8 @@ impl Running {
     async fn statement(&mut self, statement: &Statement) -> Result<StatementResult, SqlError> {
         let outcome = self.dispatch(statement).await;
         let kills = matches!(statement, Statement::KillConnection(_) | Statement::KillLiveQuery(_));
-        let refused = outcome.as_ref().err().map(|error| error.code).filter(|code| *code == ErrorCode::PermissionDenied);
+        let refused =
+            outcome.as_ref().err().map(|error| error.code).filter(|code| *code == ErrorCode::PermissionDenied);
         if let Some(entry) = audited::entry(&self.acting.caller, &self.namespace, statement) {
             if let Some(code) = refused {
                 audited::record(&self.engine, &entry.refused(code)).await?;
@@ -176,9 +177,7 @@ impl Running {
                 self.rows_of(&other, inner).await
             }
             Statement::Explain(explain) => explain::execute(engine, &self.context(caller).await, explain).await,
-            Statement::ExplainLive(query) => {
-                explain::execute_live(engine, &self.context(caller).await, query).await
-            }
+            Statement::ExplainLive(query) => explain::execute_live(engine, &self.context(caller).await, query).await,
             Statement::Use(name) => self.use_namespace(name),
             Statement::ShowNamespaces => show::namespaces(engine, caller),
             Statement::ShowTables(of) => show::tables(engine, caller, of.as_ref()),

@@ -19,8 +19,8 @@ use kalamdb_system::{Alteration, CatalogError, CatalogState, NewIndex, NewTable,
 use crate::context::{Caller, StatementContext};
 use crate::engine::parts::EngineParts;
 use crate::error::SqlError;
-use crate::sql::{audited, error_map};
 use crate::sql::statement::{CreateIndex, CreateTable, Ddl, TableChange, WithOptions};
+use crate::sql::{audited, error_map};
 
 /// Runs a statement that changes the catalog. The caller holds the engine's gate for writing.
 ///

@@ -89,7 +89,8 @@ pub fn grants(
         GrantsOf::Grantee(Grantee::User(user)) => vec![(2, "user".to_owned()), (3, user.to_string())],
     };
     rows.retain(|row| {
-        let is = |(place, text): &(usize, String)| matches!(row.at(*place), Some(Value::Text(cell)) if **cell == **text);
+        let is =
+            |(place, text): &(usize, String)| matches!(row.at(*place), Some(Value::Text(cell)) if **cell == **text);
         wanted.iter().all(is)
     });
     pick(&system_grants::TABLE, &["namespace_id", "table_name", "grantee_type", "grantee", "privilege"], &rows)

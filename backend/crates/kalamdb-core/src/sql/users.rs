@@ -20,8 +20,8 @@ use kalamdb_system::{NewUser, UserError, UserRecord};
 use crate::context::Caller;
 use crate::engine::parts::EngineParts;
 use crate::error::SqlError;
-use crate::sql::{audited, error_map};
 use crate::sql::statement::{UserChange, UserStatement};
+use crate::sql::{audited, error_map};
 
 /// Runs a statement that changes the users.
 ///

@@ -14,9 +14,9 @@ use datafusion::physical_plan::ExecutionPlan;
 use kalamdb_commons::{DataType, Row};
 use kalamdb_system::{AuditLog, SettingRow, SystemTable, Users, grants, namespaces, table_columns, tables, users};
 
-use super::{View, audit};
 use super::arrow::{arrow_field, batch_of};
 use super::inline::scan_of;
+use super::{View, audit};
 use crate::context::StatementContext;
 use crate::live::LiveQueries;
 

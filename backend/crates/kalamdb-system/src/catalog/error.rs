@@ -112,7 +112,9 @@ pub enum CatalogError {
     #[error("ACCESS_LEVEL is for SHARED tables; the rows of other tables are each user's own")]
     AccessWithoutShared,
     /// Only in SHARED tables there is something to grant.
-    #[error("rights are granted on SHARED tables; in table \"{0}\" each user has its own rows and every right over them")]
+    #[error(
+        "rights are granted on SHARED tables; in table \"{0}\" each user has its own rows and every right over them"
+    )]
     GrantsWithoutShared(TableName),
     /// Only STREAM tables forget.
     #[error("TTL_SECONDS is for STREAM tables")]

@@ -56,11 +56,7 @@ impl Target {
     }
 
     /// The table of an UPDATE or DELETE, which must stand there by itself.
-    pub fn of_from(
-        transaction: &Transaction<'_>,
-        from: &TableWithJoins,
-        needed: Rights,
-    ) -> Result<Target, SqlError> {
+    pub fn of_from(transaction: &Transaction<'_>, from: &TableWithJoins, needed: Rights) -> Result<Target, SqlError> {
         let TableFactor::Table { name, alias, args: None, with_hints, version: None, sample: None, .. } =
             &from.relation
         else {

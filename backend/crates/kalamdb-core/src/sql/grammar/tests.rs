@@ -345,7 +345,10 @@ fn grants_name_their_rights_table_and_grantee() {
     let read = Rights::from(Right::Select);
     for (sql, wanted) in [
         ("GRANT SELECT ON n.t TO USER 'Anna'", grant(read, Some("n"), anna.clone(), false)),
-        ("grant select, Delete on table T to role 'SERVICE'", grant(read.with(Right::Delete), None, service.clone(), false)),
+        (
+            "grant select, Delete on table T to role 'SERVICE'",
+            grant(read.with(Right::Delete), None, service.clone(), false),
+        ),
         ("GRANT ALL ON t TO ROLE service", grant(Rights::ALL, None, service.clone(), false)),
         ("REVOKE ALL PRIVILEGES ON n.t FROM ROLE service", grant(Rights::ALL, Some("n"), service, true)),
         ("REVOKE INSERT, UPDATE ON t FROM USER \"Anna\"", {

@@ -67,11 +67,7 @@ impl QuerySession {
     ///
     /// # Errors
     /// `INTERNAL` when a function cannot be registered.
-    pub fn new(
-        limits: &Limits,
-        system: SystemSources,
-        clock: Arc<dyn Clock>,
-    ) -> Result<QuerySession, SqlError> {
+    pub fn new(limits: &Limits, system: SystemSources, clock: Arc<dyn Clock>) -> Result<QuerySession, SqlError> {
         let ids = Arc::new(IdSource::new(Arc::clone(&clock)));
         let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
         let runtime = RuntimeEnvBuilder::new()

@@ -93,7 +93,8 @@ fn i5_nobody_is_created_under_the_name_of_a_user_who_leaves() {
 
 #[test]
 fn a_user_stored_before_its_begin_was_has_all_of_the_history() {
-    let stored = r#"{"role":"user","password_hash":"h","email":null,"created_at":1,"updated_at":1,"tokens_valid_after":1}"#;
+    let stored =
+        r#"{"role":"user","password_hash":"h","email":null,"created_at":1,"updated_at":1,"tokens_valid_after":1}"#;
     assert_eq!(UserRecord::decode(b"anna", stored.as_bytes()).unwrap().since, SeqId::ZERO);
 }
 
