@@ -81,7 +81,7 @@ impl Row {
     }
 
     /// The same for rows that are one and the same, for as long as one of them is there.
-    #[cfg(target_family = "wasm")]
+    #[cfg(any(target_family = "wasm", test))]
     pub(crate) fn identity(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
     }
