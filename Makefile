@@ -33,6 +33,7 @@ run: setup ## Build the server and run it on 127.0.0.1:2900 (more: ARGS="--confi
 	@echo 'A prompt, in another terminal: make install-cli, then kalam --user root (docs/CLI.md)'
 	"$(CARGO_TARGET_DIR)/release/kalamdb-server" $(ARGS)
 
+# Alone, not beside the server: what it needs would give the libraries below the server other features.
 install-cli: ## Build the command line `kalam` and install it into cargo's bin folder
 	cargo install --locked --path cli
 

@@ -133,6 +133,8 @@ async fn exit_codes_tell_scripts_what_happened() {
     world.ok(&["-c", "CREATE USER 'anna' WITH PASSWORD 'a long sentence' ROLE user"]).await;
     let anna = [("KALAM_USER", "anna"), ("KALAM_PASSWORD", "a long sentence")];
     assert_eq!(code(world.kalam(&["-c", "CREATE NAMESPACE mine"]), &anna).await, 4);
+    let goes_on = world.kalam(&["-c", "CREATE NAMESPACE mine", "-c", "SELECT 1", "--keep-going"]);
+    assert_eq!(code(goes_on, &anna).await, 1, "the other statement ran");
     assert_eq!(code(program(world.home.path(), &["status"]), &[]).await, 2, "nobody to ask for a user");
 }
 
@@ -320,6 +322,10 @@ async fn a_prompt_takes_statements_of_several_lines_and_keeps_live_queries() {
         rows(&world, "SELECT subscription_id FROM system.live_queries").await,
         [json!({ "subscription_id": "live2" })]
     );
+    terminal.type_line("\\live SELECT id, room FROM notes").await;
+    terminal.wait("  id=1 room=lobby").await;
+    terminal.type_text("\x03").await;
+    terminal.wait("root@app>").await;
     terminal.type_line("SELECT nowhere;").await;
     terminal.wait("NOT_FOUND").await;
     terminal.type_line("\\q").await;

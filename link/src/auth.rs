@@ -53,8 +53,8 @@ pub(crate) enum Credentials {
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Token {
     pub text: String,
-    /// Since the Unix epoch, where it is known.
-    pub expires_at: Option<Duration>,
+    /// Since the Unix epoch; from then on it is better to have another one. `None` if that is not known.
+    pub good_until: Option<Duration>,
 }
 
 /// How fresh a token has to be.
@@ -76,8 +76,10 @@ pub(crate) struct Authenticator {
     held: futures_util::lock::Mutex<Option<Token>>,
 }
 
-/// A token that ends sooner is not worth using.
+/// A token is replaced so long before it ends, or at half of its life if that is later.
 const LIFE_LEFT: Duration = Duration::from_secs(10);
+/// Replacing a token more often than this would be a loop.
+const SHORTEST_USE: Duration = Duration::from_secs(1);
 /// More is never read of an answer to a login.
 const LOGIN_ANSWER_BYTES_MAX: usize = 64 << 10;
 
@@ -91,7 +93,7 @@ impl Authenticator {
     pub async fn token(&self, transport: &dyn Transport, freshness: Freshness, refused: Option<&str>) -> Result<Token> {
         let mut held = self.held.lock().await;
         let now = transport.unix_now();
-        let lasts = |token: &Token| token.expires_at.is_none_or(|end| end > now.saturating_add(LIFE_LEFT));
+        let lasts = |token: &Token| token.good_until.is_none_or(|end| end > now);
         let asks_anew = match (&self.credentials, freshness) {
             (_, Freshness::Held) => false,
             (Credentials::Provider(_), Freshness::Connect) => true,
@@ -114,10 +116,10 @@ impl Authenticator {
             Credentials::Token(text) if refused == Some(text) => {
                 Err(Error::Auth("the server does not accept the token, or it has expired".to_owned()))
             }
-            Credentials::Token(text) => Ok(Token { text: text.clone(), expires_at: None }),
+            Credentials::Token(text) => Ok(Token { text: text.clone(), good_until: None }),
             Credentials::Provider(provider) => {
                 let asked = within(transport, self.timeout, "the auth provider", provider.token());
-                Ok(Token { text: asked.await?, expires_at: None })
+                Ok(Token { text: asked.await?, good_until: None })
             }
             Credentials::Password { user, password } => self.login(transport, user, password).await,
         }
@@ -129,15 +131,16 @@ impl Authenticator {
         let url = self.login_url.clone();
         let request = HttpRequest { url, bearer: None, body, response_max_bytes: LOGIN_ANSWER_BYTES_MAX };
         let asked = async { transport.post(request).await.map_err(|error| Error::Network(error.0)) };
-        read_login(&within(transport, self.timeout, "the login", asked).await?)
+        read_login(&within(transport, self.timeout, "the login", asked).await?, transport.unix_now())
     }
 }
 
-fn read_login(response: &HttpResponse) -> Result<Token> {
+fn read_login(response: &HttpResponse, now: Duration) -> Result<Token> {
     if response.status == 200 {
         let login: LoginResponse = serde_json::from_str(&response.body)
             .map_err(|_| Error::Protocol("the answer to the login is not one of KalamDB".to_owned()))?;
-        return Ok(Token { expires_at: unix_time(&login.expires_at), text: login.access_token });
+        let good_for = good_for(&login.expires_at, now, LIFE_LEFT);
+        return Ok(Token { good_until: good_for.map(|good| now.saturating_add(good)), text: login.access_token });
     }
     let said = serde_json::from_str::<AuthErrorBody>(&response.body).map(|body| body.message);
     let message = said.unwrap_or_else(|_| format!("the login was answered with status {}", response.status));
@@ -150,8 +153,16 @@ fn read_login(response: &HttpResponse) -> Result<Token> {
     })
 }
 
+/// How long from `now` on a token that was just given out should be used: until `ahead` before it ends, or for half of its
+/// life if that is longer. `None` if its end cannot be told, as by a clock that is wrong: then the server says when.
+pub(crate) fn good_for(expires_at: &str, now: Duration, ahead: Duration) -> Option<Duration> {
+    let left = unix_time(expires_at)?.saturating_sub(now);
+    let good = left.saturating_sub(ahead).max(left / 2);
+    (good >= SHORTEST_USE).then_some(good)
+}
+
 /// An RFC 3339 time as time since the Unix epoch.
-pub(crate) fn unix_time(text: &str) -> Option<Duration> {
+fn unix_time(text: &str) -> Option<Duration> {
     match Value::from_text(text, &DataType::DateTime) {
         Ok(Value::DateTime(micros)) => u64::try_from(micros).ok().map(Duration::from_micros),
         _ => None,
@@ -174,3 +185,6 @@ pub(crate) async fn within<T>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

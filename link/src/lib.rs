@@ -33,6 +33,8 @@ mod event;
 mod live_rows;
 mod options;
 mod params;
+#[cfg(any(target_family = "wasm", test))]
+mod patch;
 mod query;
 mod row;
 mod shared;

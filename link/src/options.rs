@@ -8,6 +8,15 @@ use std::time::Duration;
 use crate::backoff::Backoff;
 
 /// Limits and times of one client.
+///
+/// ```
+/// use kalam_link::{Backoff, Client, Options};
+///
+/// let backoff = Backoff { attempts_max: Some(5), ..Backoff::default() };
+/// let options = Options { backoff, event_buffer_bytes: 1 << 20, ..Options::default() };
+/// let client = Client::builder("http://localhost:2900").token("a token").options(options).build()?;
+/// # Ok::<(), kalam_link::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// Longest wait for a socket to open and be authenticated. 10 s.

@@ -40,6 +40,17 @@ impl Schema {
 ///
 /// Cells are JSON as they travel: BIGINT and DECIMAL are strings, times are numbers, JSON documents are their
 /// text, BYTES are base64. [`Row::to`] reads a row into a type of yours, [`Row::value`] gives one typed cell.
+///
+/// ```no_run
+/// # fn example(row: &kalam_link::Row) -> kalam_link::Result<()> {
+/// #[derive(serde::Deserialize)]
+/// struct Task { id: i64, title: String, done: bool, tags: Option<Vec<String>> }
+///
+/// let task: Task = row.to()?;
+/// let (id, title): (i64, String) = row.to()?; // a row of exactly two columns
+/// let title = row.get("title"); // JSON, as it travels
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Row(Arc<Inner>);
 
@@ -70,7 +81,7 @@ impl Row {
     }
 
     /// The same for rows that are one and the same, for as long as one of them is there.
-    #[cfg(target_family = "wasm")]
+    #[cfg(any(target_family = "wasm", test))]
     pub(crate) fn identity(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
     }

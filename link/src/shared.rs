@@ -60,6 +60,10 @@ impl Urls {
     /// # Errors
     /// The address is not one of a server.
     pub fn parse(url: &str) -> Result<Self> {
+        if url.contains('@') {
+            // Not repeated, because it may hold a password.
+            return Err(Error::InvalidArgument("the address holds a user; credentials are given apart".to_owned()));
+        }
         let wrong = |why: &str| Error::InvalidArgument(format!("the address \"{url}\" {why}"));
         let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("has no scheme, such as http://"))?;
         let secure = match scheme.to_ascii_lowercase().as_str() {

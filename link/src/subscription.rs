@@ -18,11 +18,17 @@ use crate::state::subscription::Wanted;
 use crate::state::{Key, Taken};
 
 /// How a live query should begin. Ends with [`start`](SubscriptionBuilder::start).
-#[derive(Debug)]
 #[must_use = "a live query begins with start()"]
 pub struct SubscriptionBuilder {
     client: Client,
     wanted: Wanted,
+}
+
+impl std::fmt::Debug for SubscriptionBuilder {
+    /// Without the parameters, which may be anybody's.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SubscriptionBuilder").field("sql", &self.wanted.sql).finish_non_exhaustive()
+    }
 }
 
 impl SubscriptionBuilder {

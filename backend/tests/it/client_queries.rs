@@ -135,9 +135,10 @@ async fn what_cannot_work_is_said_clearly() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = root_at(nobody).query("SELECT 1", ()).await.unwrap_err();
     assert!(matches!(error, Error::Network(_)), "{error:?}");
-    for url in ["", "localhost:2900", "ftp://x", "http://", "http://a b"] {
+    for url in ["", "localhost:2900", "ftp://x", "http://", "http://a b", "http://anna:secret@localhost"] {
         let error = Client::builder(url).token("t").build().unwrap_err();
         assert_eq!(error.code(), "INVALID_ARGUMENT", "{url}");
+        assert!(!error.to_string().contains("secret"), "{error}");
     }
     assert_eq!(Client::builder("http://localhost").build().unwrap_err().code(), "INVALID_ARGUMENT");
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use kalamdb_commons::ErrorCode;
 use serde_json::Value as Json;
 
 use crate::args::{RunArgs, is_stdin};
@@ -23,7 +24,8 @@ enum Source<'a> {
 /// Runs everything the flags name, `-c` before `-f`; without either, standard input.
 ///
 /// # Errors
-/// The first failure; with `--keep-going` that of the last statement that failed.
+/// The first failure; with `--keep-going` only one that concerns all that would follow, and at the end that some
+/// statements failed.
 pub async fn run(session: &mut Session, args: &RunArgs) -> Result<(), Failure> {
     let params = parameters(&args.params);
     let mut scripts: Vec<(Source<'_>, String)> = Vec::new();
@@ -44,20 +46,22 @@ pub async fn run(session: &mut Session, args: &RunArgs) -> Result<(), Failure> {
             params.len()
         )));
     }
-    let mut failed = None;
+    let mut failed = false;
     for (source, script) in &scripts {
         for unit in units(script) {
-            if let Err(failure) = run_unit(session, unit, &params, &mut io::stdout().lock()).await {
-                let failure = placed(failure, source, unit);
-                if !args.keep_going || failure.exit != Exit::Failed {
-                    return Err(failure);
+            match run_unit(session, unit, &params).await {
+                Ok(()) => {}
+                Err(Broken::Statement(failure)) if args.keep_going => {
+                    eprintln!("{}", placed(failure, source, unit).text);
+                    failed = true;
                 }
-                eprintln!("{}", failure.text);
-                failed = Some(Exit::Failed);
+                Err(Broken::Statement(failure) | Broken::Everything(failure)) => {
+                    return Err(placed(failure, source, unit));
+                }
             }
         }
     }
-    failed.map_or(Ok(()), |exit| Err(Failure::told(exit)))
+    if failed { Err(Failure::told(Exit::Failed)) } else { Ok(()) }
 }
 
 /// Runs a script from the prompt, and stops at its first failure.
@@ -67,15 +71,37 @@ pub async fn run(session: &mut Session, args: &RunArgs) -> Result<(), Failure> {
 pub async fn include(session: &mut Session, file: &Path) -> Result<(), Failure> {
     let script = read(file)?;
     for unit in units(&script) {
-        let done = run_unit(session, unit, &[], &mut io::stdout().lock()).await;
-        done.map_err(|failure| placed(failure, &Source::File(file), unit))?;
+        run_unit(session, unit, &[]).await.map_err(|broken| match broken {
+            Broken::Statement(failure) | Broken::Everything(failure) => placed(failure, &Source::File(file), unit),
+        })?;
     }
     Ok(())
 }
 
-async fn run_unit(session: &mut Session, unit: Unit<'_>, params: &[Json], out: &mut dyn Write) -> Result<(), Failure> {
-    for outcome in session.execute(unit.sql, parameters_of(unit.sql, params)).await? {
-        session.write(out, &outcome)?;
+/// How much of a script a failure concerns.
+enum Broken {
+    /// The statement alone; the next one may work.
+    Statement(Failure),
+    /// All that would follow.
+    Everything(Failure),
+}
+
+impl From<io::Error> for Broken {
+    fn from(error: io::Error) -> Self {
+        Broken::Everything(error.into())
+    }
+}
+
+async fn run_unit(session: &mut Session, unit: Unit<'_>, params: &[Json]) -> Result<(), Broken> {
+    let done = session.execute_raw(unit.sql, parameters_of(unit.sql, params)).await;
+    let outcomes = done.map_err(|error| {
+        let failure = Failure::of_sql(&error, unit.sql);
+        let alone = failure.exit == Exit::Failed || error.server_code() == Some(ErrorCode::PermissionDenied);
+        if alone { Broken::Statement(failure) } else { Broken::Everything(failure) }
+    })?;
+    let mut out = io::stdout().lock();
+    for outcome in outcomes {
+        session.write(&mut out, &outcome)?;
     }
     out.flush()?;
     Ok(())

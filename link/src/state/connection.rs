@@ -15,7 +15,7 @@ use kalamdb_commons::Role;
 use kalamdb_commons::protocol::ClientMessage;
 
 use super::{Action, Key, Moment, Notice, State};
-use crate::auth::{Freshness, Token, unix_time};
+use crate::auth::{Freshness, Token, good_for};
 use crate::error::{CLOSE_KILLED, Error};
 use crate::event::ConnectionState;
 
@@ -213,11 +213,9 @@ impl State {
         }
     }
 
-    /// Some time before a token expires, but not before half of its remaining life.
     fn refresh_at(&self, expires_at: &str) -> Option<Duration> {
-        let left = unix_time(expires_at)?.saturating_sub(self.moment.unix);
-        let wait = left.saturating_sub(self.options.refresh_ahead).max(left / 2);
-        Some(self.moment.now.saturating_add(wait))
+        let good = good_for(expires_at, self.moment.unix, self.options.refresh_ahead)?;
+        Some(self.moment.now.saturating_add(good))
     }
 
     pub(super) fn not_authenticated(&mut self, message: String) {

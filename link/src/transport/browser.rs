@@ -116,10 +116,17 @@ fn millis(count: f64) -> Duration {
     Duration::try_from_secs_f64(count / 1000.0).unwrap_or_default()
 }
 
-/// What JavaScript threw, as text. It knows the address at most, never the bearer or the body.
+/// What JavaScript threw, as text, with its cause, where Node says what happened. It knows the address at most, never the
+/// bearer or the body.
 fn network_error(thrown: &JsValue) -> NetworkError {
-    let message = Reflect::get(thrown, &"message".into()).ok().and_then(|message| message.as_string());
-    NetworkError(message.or_else(|| thrown.as_string()).unwrap_or_else(|| "the request failed".to_owned()))
+    let message = message_of(thrown).or_else(|| thrown.as_string());
+    let cause = Reflect::get(thrown, &"cause".into()).ok().and_then(|cause| message_of(&cause));
+    let told: Vec<String> = message.into_iter().chain(cause).filter(|text| !text.is_empty()).collect();
+    NetworkError(if told.is_empty() { "the request failed".to_owned() } else { told.join(": ") })
+}
+
+fn message_of(thrown: &JsValue) -> Option<String> {
+    Reflect::get(thrown, &"message".into()).ok()?.as_string()
 }
 
 thread_local! {

@@ -12,10 +12,11 @@ use js_sys::{Function, Promise};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-use super::wire::{self, ErrorShape, Patch, Told};
+use super::wire::{self, ErrorShape, Told};
 use crate::error::Result;
 use crate::event::Event;
 use crate::live_rows::LiveRows;
+use crate::patch::Patch;
 use crate::row::{Row, Schema};
 use crate::subscription::Subscription;
 

@@ -3,8 +3,6 @@
 //! Rows are lists of cells in the order of their columns; cells are as they travel, and what they become is decided
 //! by the columns' types on the other side.
 
-use std::collections::HashMap;
-
 use kalamdb_commons::protocol::{ChangeType, SchemaField};
 use kalamdb_commons::{Role, SeqId};
 use serde::Serialize;
@@ -13,6 +11,7 @@ use wasm_bindgen::JsValue;
 
 use crate::error::Error;
 use crate::event::{ConnectionState, SubscriptionInfo, SubscriptionState};
+use crate::patch::Patch;
 use crate::query::StatementOutcome;
 use crate::row::Row;
 
@@ -72,43 +71,6 @@ pub(super) fn cells(rows: &[Row]) -> Vec<&[Json]> {
 /// What identifies the rows.
 pub(super) fn keys(rows: &[Row]) -> Vec<&str> {
     rows.iter().map(|row| row.key().unwrap_or_default()).collect()
-}
-
-/// How one list of rows becomes the next: from place `at` on `drop` rows go, and in their place come others.
-#[derive(Debug, PartialEq, Serialize)]
-pub(super) struct Patch<'a> {
-    at: usize,
-    drop: usize,
-    put: Vec<Put<'a>>,
-}
-
-/// A row that comes.
-#[derive(Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-enum Put<'a> {
-    /// One that was at this place of the list before.
-    Kept(usize),
-    New(&'a [Json]),
-}
-
-impl<'a> Patch<'a> {
-    /// From `before` to `after`. Rows count as the same only when they are one and the same.
-    pub(super) fn between(before: &[Row], after: &'a [Row]) -> Self {
-        let same = |(a, b): &(&Row, &Row)| a.identity() == b.identity();
-        let at = before.iter().zip(after).take_while(same).count();
-        let (before_rest, after_rest) = (before.get(at..).unwrap_or_default(), after.get(at..).unwrap_or_default());
-        let tail = before_rest.iter().rev().zip(after_rest.iter().rev()).take_while(same).count();
-        let drop = before_rest.len().saturating_sub(tail);
-        let come = after_rest.get(..after_rest.len().saturating_sub(tail)).unwrap_or_default();
-        let gone = before_rest.iter().take(drop).enumerate();
-        let places: HashMap<usize, usize> =
-            gone.map(|(place, row)| (row.identity(), at.saturating_add(place))).collect();
-        let put = come.iter().map(|row| match places.get(&row.identity()) {
-            Some(place) => Put::Kept(*place),
-            None => Put::New(row.cells()),
-        });
-        Patch { at, drop, put: put.collect() }
-    }
 }
 
 #[derive(Serialize)]

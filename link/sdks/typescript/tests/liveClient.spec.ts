@@ -9,7 +9,7 @@ import { describe, expect, inject, onTestFinished, test } from 'vitest';
 
 import { Inbox, notesTable, rootClient, until } from './setup/client.js';
 import { Wire } from './setup/proxy.js';
-import { ServerProcess } from './setup/server.js';
+import { freePort, ServerProcess } from './setup/server.js';
 
 interface Note {
   readonly id: bigint;
@@ -325,8 +325,9 @@ describe('errors', () => {
   });
 
   test('of_a_server_that_is_not_there_are_network_errors', async () => {
-    const client = rootClient({ url: 'http://127.0.0.1:9' });
-    await expect(client.query('SELECT 1')).rejects.toMatchObject({ code: 'NETWORK' });
+    const client = rootClient({ url: `http://127.0.0.1:${await freePort()}` });
+    const message = expect.stringContaining('ECONNREFUSED');
+    await expect(client.query('SELECT 1')).rejects.toMatchObject({ code: 'NETWORK', message });
   });
 
   test('us3_a_killed_connection_says_so_and_does_not_come_back_by_itself', async () => {

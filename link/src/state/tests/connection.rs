@@ -44,7 +44,7 @@ fn fr010_the_first_subscription_opens_the_socket_and_later_ones_share_it() {
     assert_eq!(world.state.action(), Some(Action::AskToken { freshness: Freshness::Connect, refused: None }));
     assert_eq!(state_of(&world), "connecting");
     let moment = world.moment();
-    world.state.token_given(moment, crate::auth::Token { text: "t".to_owned(), expires_at: None });
+    world.state.token_given(moment, crate::auth::Token { text: "t".to_owned(), good_until: None });
     for _ in 0..100 {
         world.subscribe(LARGE, false);
     }
@@ -238,7 +238,7 @@ fn a_server_that_does_not_answer_is_not_waited_for_for_ever() {
     world.subscribe(ALL, false);
     let _ = world.state.action();
     let moment = world.moment();
-    let token = || crate::auth::Token { text: "t".to_owned(), expires_at: None };
+    let token = || crate::auth::Token { text: "t".to_owned(), good_until: None };
     world.state.token_given(moment, token());
     assert_eq!(world.state.action(), Some(Action::Open));
     world.pass(Duration::from_secs(10));
@@ -272,6 +272,19 @@ fn a_token_is_replaced_on_the_open_socket_before_it_expires() {
     world.pass(Duration::from_secs(1));
     let refused = Some("t2".to_owned());
     assert_eq!(world.state.action(), Some(Action::AskToken { freshness: Freshness::Fresh, refused }));
+}
+
+#[test]
+fn a_clock_that_is_wrong_replaces_no_token_again_and_again() {
+    let mut world = world();
+    world.server.expires_at = "2020-01-01T00:00:00Z".to_owned();
+    world.subscribe(ALL, false);
+    world.settle();
+    for _ in 0..10 {
+        world.pass(Duration::from_secs(9));
+        world.run();
+    }
+    assert_eq!((state_of(&world), world.tokens), ("live", 1));
 }
 
 #[test]

@@ -102,7 +102,7 @@ impl World {
                         self.tokens += 1;
                         let text = format!("t{}", self.tokens);
                         assert_ne!(refused.as_deref(), Some(text.as_str()));
-                        self.state.token_given(moment, Token { text, expires_at: None });
+                        self.state.token_given(moment, Token { text, good_until: None });
                     }
                 },
                 Action::Open if self.reachable => {
