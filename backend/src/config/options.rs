@@ -1,13 +1,14 @@
 //! The settings as the parts of the server take them.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kalamdb_api::{AllowedOrigins, ApiOptions, InvalidOrigin, SocketOptions};
 use kalamdb_auth::{AuthOptions, FileKeys, IssuerOptions, KeyOptions, KeySource, KeySourceError, Secret, SecretError};
 use kalamdb_core::live::LiveOptions;
 use kalamdb_core::{EngineOptions, Limits};
-use kalamdb_store::{Durability, FORMAT_VERSION, StoreOptions, SystemClock};
+use kalamdb_store::{Durability, FORMAT_VERSION, StoreOptions};
 use kalamdb_system::{AuditOptions, SettingRow};
 use tokio_rustls::TlsAcceptor;
 
