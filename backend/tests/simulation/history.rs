@@ -140,4 +140,9 @@ impl History {
     pub fn is_foggy(&self, seq: u64) -> bool {
         self.fog.iter().any(|(low, high)| *low < seq && seq < *high)
     }
+
+    /// Is there a time after `from` of which nothing is known?
+    pub fn is_foggy_since(&self, from: u64) -> bool {
+        self.fog.iter().any(|(_, high)| *high > from)
+    }
 }

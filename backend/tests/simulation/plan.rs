@@ -43,11 +43,11 @@ impl Plan {
         let mut dice = Dice::new(seed);
         let sync = !dice.percent(25);
         let forgetful = dice.percent(20);
-        let fat = dice.percent(25);
+        let fat = dice.percent(16);
         let feed_secs = if dice.percent(4) { 1 } else { 3_600 };
         let outbox_bytes = if fat { 8_000 } else { dice.pick(&[1_024, 2_000, 8_000, 4 << 20]) };
         let mut settings = vec![
-            ("live.batch_rows", dice.pick(&["1", "2", "3", "1000"]).to_owned()),
+            ("live.batch_rows", dice.pick(if fat { &["1", "2", "3"] } else { &["1", "2", "1000"] }).to_owned()),
             ("live.rerun_interval_ms", dice.pick(&["1", "5", "30"]).to_owned()),
             ("storage.max_commit_batch", dice.pick(&["1", "3", "1024"]).to_owned()),
             ("websocket.outbox_max_bytes", outbox_bytes.to_string()),
@@ -69,8 +69,11 @@ impl Plan {
                 (user, queries)
             })
             .collect();
-        let mut builder = round::Builder::new(dice, connections.len(), fat, sync);
-        let rounds = (0..builder.dice().between(3, 6)).map(|_| builder.round()).collect();
+        let mut builder = round::Builder::new(dice, connections.len(), fat, sync, forgetful);
+        let mut rounds: Vec<Round> = (0..builder.dice().between(3, 6)).map(|_| builder.round()).collect();
+        if fat {
+            rounds.push(builder.flood());
+        }
         Plan { settings, sync, forgetful, fat, feed_secs, outbox_bytes, connections, rounds }
     }
 

@@ -293,18 +293,6 @@ pub fn row_of(cells: &[Json]) -> Row {
     }
 }
 
-/// The cells of a row as the wire has them, by position.
-pub fn cells_of(id: i64, row: &Row) -> Vec<Json> {
-    vec![
-        Json::from(id),
-        Json::from(row.owner.clone()),
-        Json::from(row.n),
-        Json::from(row.tag.clone()),
-        Json::from(row.stamp.clone()),
-        Json::from("x".repeat(row.pad)),
-    ]
-}
-
 fn returned(result: &Json) -> Vec<Vec<Json>> {
     let rows = result["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
     rows.iter().map(|row| row.as_array().cloned().unwrap_or_default()).collect()

@@ -208,7 +208,13 @@ impl World {
             Fault::Restart => self.server.stop().await,
             Fault::LosePower(seed) => {
                 self.lossy |= !self.plan.sync;
-                self.server.lose_power(|unsynced| Tear::from_seed(seed, unsynced)).await;
+                let storm = self.storm.clone();
+                let tear = |unsynced: std::ops::Range<u64>| {
+                    let tear = Tear::from_seed(seed, unsynced.clone());
+                    storm.say(|| format!("the power loss: {unsynced:?} of a log was not synced, {tear:?}"));
+                    tear
+                };
+                self.server.lose_power(tear).await;
             }
             _ => self.server.crash().await,
         }

@@ -38,16 +38,35 @@ pub fn check(
     unknown.iter().try_for_each(|one| whole(one, unknown, &touched, actual))
 }
 
-/// Without syncs a power loss takes the last commits: what is there must be some state since `from`. Gives its SeqId.
+/// Without syncs a power loss takes the last commits: what is there must be some state since `from`, but for what
+/// `forget` leaves out because it cannot be read. Gives its SeqId.
 ///
 /// # Errors
 /// There never was such a state.
-pub fn prefix(history: &History, from: u64, actual: &Image) -> Result<u64, Breach> {
-    let state = history.states().iter().rev().find(|state| state.seq >= from && *state.image == *actual);
-    match state {
-        Some(state) => Ok(state.seq),
-        None => breach("acknowledged_kept", format!("what is left after the power loss never was: {actual:?}")),
+pub fn prefix(history: &History, from: u64, actual: &Image, forget: impl Fn(&mut Image)) -> Result<u64, Breach> {
+    let is_left = |image: &Image| {
+        let mut image = image.clone();
+        forget(&mut image);
+        image == *actual
+    };
+    let mut since = history.states().iter().rev().filter(|state| state.seq >= from);
+    if let Some(state) = since.find(|state| is_left(&state.image)) {
+        return Ok(state.seq);
     }
+    if history.is_foggy_since(from) {
+        // What is left may be a state that nobody knows.
+        return Ok(history.last().seq);
+    }
+    let last = &history.last().image;
+    let keys: BTreeSet<&Key> = last.rows.keys().chain(actual.rows.keys()).collect();
+    let other: Vec<_> = keys.into_iter().filter(|key| last.rows.get(*key) != actual.rows.get(*key)).collect();
+    breach(
+        "acknowledged_kept",
+        format!(
+            "what is left after the power loss never was; other than at last: rows {other:?}, {:?} {:?} for {:?} {:?}",
+            actual.marks, actual.counts, last.marks, last.counts
+        ),
+    )
 }
 
 fn row_key(done: &Done) -> Option<&Key> {

@@ -2,6 +2,7 @@
 //! write that was refused nothing is ever seen.
 
 use super::{Breach, breach};
+use crate::client::Client;
 use crate::storm::Storm;
 
 /// Stamps that were seen on one connection.
@@ -36,4 +37,16 @@ pub fn check(storm: &Storm, seen: &Seen) -> Result<(), Breach> {
         }
     }
     Ok(())
+}
+
+/// A client that has been told of what came after the kill of its connection was served on.
+///
+/// # Errors
+/// It was.
+pub fn still_served(storm: &Storm, client: &Client) -> Result<(), Breach> {
+    let connection = client.connection().filter(|_| client.is_present());
+    match connection.filter(|connection| storm.killed_at(connection).is_some()) {
+        Some(connection) => breach("silent_after_end", format!("{connection} was killed and is served on")),
+        None => Ok(()),
+    }
 }

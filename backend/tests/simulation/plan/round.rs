@@ -159,6 +159,7 @@ pub struct Builder {
     connections: usize,
     fat: bool,
     sync: bool,
+    forgetful: bool,
     /// The one whose writes are being made up may only write what is its own.
     own_only: bool,
     next_id: i64,
@@ -171,12 +172,13 @@ const TAGS: [Option<&str>; 5] = [None, Some("x"), Some("y"), Some(""), Some("ö"
 
 impl Builder {
     /// Begins.
-    pub fn new(dice: Dice, connections: usize, fat: bool, sync: bool) -> Self {
+    pub fn new(dice: Dice, connections: usize, fat: bool, sync: bool, forgetful: bool) -> Self {
         Builder {
             dice,
             connections,
             fat,
             sync,
+            forgetful,
             own_only: false,
             next_id: 1_000,
             next_batch: 1,
@@ -211,6 +213,22 @@ impl Builder {
         Round { writers, acts, cut, modes }
     }
 
+    /// A last round in which one client reads nothing while large rows are written. What the system itself keeps
+    /// for a socket is much, so that it takes megabytes until the server feels it.
+    pub fn flood(&mut self) -> Round {
+        let put = |n: i64| {
+            let values = Values { n: Some(n), tag: None, pad: 40_000 };
+            Write::Alone(Statement::Put(Table::Board, n % 10, values))
+        };
+        let act = |after, op| Act { connection: 0, after, op };
+        Round {
+            writers: vec![(ROOT, (0..50).map(put).collect())],
+            acts: vec![act(0, Op::Return), act(0, Op::Unpause), act(2, Op::Subscribe(0)), act(4, Op::Pause)],
+            cut: None,
+            modes: vec![Mode::LastSeen],
+        }
+    }
+
     fn user(&mut self) -> usize {
         loop {
             let user = self.dice.below(USERS.len());
@@ -222,12 +240,18 @@ impl Builder {
 
     fn values(&mut self) -> Values {
         let n = self.dice.percent(85).then(|| i64::try_from(self.dice.below(8)).unwrap());
-        let pad = if self.fat { 3_000 } else { 0 };
+        let pad = if self.fat { 2_000 } else { 0 };
         Values { n, tag: self.dice.pick(&TAGS), pad }
     }
 
     fn table(&mut self) -> Table {
-        let board = if self.own_only { 0 } else { 6 };
+        let board = if self.own_only {
+            0
+        } else if self.fat {
+            20
+        } else {
+            6
+        };
         self.dice.weighted(&[(board, Table::Board), (4, Table::Own), (1, Table::Feed)])
     }
 
@@ -332,17 +356,18 @@ impl Builder {
         let connection = self.dice.below(self.connections);
         let query = self.dice.below(QUERIES.len());
         let at = self.dice.below(4);
-        let paused = if self.fat { 6 } else { 1 };
+        // Who was long away finds that history was trimmed.
+        let leaves = if self.forgetful { 4 } else { 1 };
         let op = self.dice.weighted(&[
             (5, Op::Subscribe(query)),
             (2, Op::Unsubscribe(at)),
             (3, Op::Drop),
             (1, Op::Close),
-            (1, Op::Leave),
+            (leaves, Op::Leave),
             (2, Op::Return),
-            (paused, Op::Pause),
-            (paused, Op::Unpause),
-            (2, Op::Remember),
+            (1, Op::Pause),
+            (2, Op::Unpause),
+            (2 * leaves, Op::Remember),
         ]);
         Act { connection, after: self.dice.below(total + 1), op }
     }
@@ -350,7 +375,7 @@ impl Builder {
     fn mode(&mut self) -> Mode {
         self.dice.weighted(&[
             (8, Mode::LastSeen),
-            (3, Mode::Older),
+            (if self.forgetful { 8 } else { 3 }, Mode::Older),
             (1, Mode::Future),
             (1, Mode::Zero),
             (1, Mode::Anew),
@@ -383,7 +408,7 @@ impl Builder {
             (1, Fault::RevokeTokens(user)),
             (1, Fault::DropUser(1)),
             (1, Fault::ChangeRole(user, service)),
-            (2, Fault::Restart),
+            (if self.forgetful { 8 } else { 2 }, Fault::Restart),
             (3, Fault::Crash),
             (if self.sync { 2 } else { 8 }, Fault::LosePower(torn)),
             (2, Fault::FailWrites(kind, times)),

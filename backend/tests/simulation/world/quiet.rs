@@ -25,6 +25,7 @@ impl World {
         order_kept::grows(seq, told)?;
         self.look_at_queues().await?;
         self.settle(seq).await?;
+        self.clients.iter().try_for_each(|client| silent_after_end::still_served(&self.storm, client))?;
         if let Some(breach) = self.storm.ledger().breaches.pop() {
             return Err(breach);
         }
@@ -128,7 +129,10 @@ impl World {
         let mut expected = Image::clone(&self.history.last().image);
         forget(&mut expected, &dropped, self.plan.feed_secs < 3_600);
         if std::mem::take(&mut self.lossy) {
-            let left = acknowledged_kept::prefix(&self.history, self.durable, &actual)?;
+            let feed = self.plan.feed_secs < 3_600;
+            let left = acknowledged_kept::prefix(&self.history, self.durable, &actual, |image| {
+                forget(image, &dropped, feed);
+            })?;
             self.storm.say(|| format!("the power loss left what there was at {left}"));
             self.history.clear_up(left, seq, actual);
             self.durable = seq;

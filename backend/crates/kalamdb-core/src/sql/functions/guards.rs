@@ -1,50 +1,65 @@
 //! Guards around functions that could ask for unbounded memory or time.
 //!
 //! `repeat('x', 2000000000)` is a short text and a large answer, made in one piece where no memory
-//! pool sees it coming. Just before a plan is run, one argument of such a call is wrapped into a
-//! guard that gives it on unchanged, or fails when the call's result would be too large.
+//! pool sees it coming. Just before a plan is run such a function is put into a [`Bounded`] one, which
+//! fails when what it is given, or what it would make of it, is too large. All calls of a statement share
+//! [`ALL_BYTES_MAX`], because each may hold its result at the same time.
 
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::datatypes::{DataType as ArrowType, FieldRef, Int64Type};
-use datafusion::common::tree_node::Transformed;
-use datafusion::error::{DataFusionError, Result};
+use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
+use datafusion::error::Result;
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
 use kalamdb_commons::ErrorCode;
 
 use crate::error::SqlError;
 use crate::tables::external;
 
-/// Bytes that one call may make of one batch of rows.
-const BYTES_MAX: u64 = 64 << 20;
+/// Bytes that one call may make of one batch of rows, where it is among few.
+pub const BYTES_MAX: u64 = 64 << 20;
 
-/// Steps that one call may take for one row.
-const STEPS_MAX: u64 = 50_000_000;
+/// Bytes that all calls of one statement may make of one batch of rows.
+const ALL_BYTES_MAX: u64 = 512 << 20;
+
+/// Steps that one call may take for one batch of rows.
+const STEPS_MAX: u64 = 200_000_000;
 
 /// Bytes of an element of an array, roughly.
 const ELEMENT_BYTES: u64 = 16;
 
+/// Bytes that each call of a plan may make of one batch of rows.
+///
+/// # Errors
+/// When the planner cannot walk over the plan.
+pub fn share(plan: &LogicalPlan) -> Result<u64> {
+    let mut calls = 0_u64;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                let grows = matches!(expr, Expr::ScalarFunction(call) if Growth::of(call.func.name()).is_some());
+                calls = calls.saturating_add(u64::from(grows));
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(ALL_BYTES_MAX.checked_div(calls).unwrap_or(BYTES_MAX).min(BYTES_MAX))
+}
+
 /// The call with its guard, if it needs one.
 #[must_use]
-pub fn guarded(expr: Expr) -> Transformed<Expr> {
-    let Expr::ScalarFunction(ScalarFunction { func, mut args }) = expr else { return Transformed::no(expr) };
+pub fn guarded(expr: Expr, bytes_max: u64) -> Transformed<Expr> {
+    let Expr::ScalarFunction(ScalarFunction { func, args }) = expr else { return Transformed::no(expr) };
     let Some(growth) = Growth::of(func.name()) else {
         return Transformed::no(Expr::ScalarFunction(ScalarFunction { func, args }));
     };
-    let at = growth.guarded_argument();
-    let Some(argument) = args.get(at).cloned() else {
-        return Transformed::no(Expr::ScalarFunction(ScalarFunction { func, args }));
-    };
-    let others = args.iter().enumerate().filter(|(place, _)| *place != at).map(|(_, other)| other.clone());
-    let guard_args = std::iter::once(argument).chain(others).collect();
-    let guard = Arc::new(ScalarUDF::new_from_impl(Guard::new(growth)));
-    if let Some(argument) = args.get_mut(at) {
-        *argument = Expr::ScalarFunction(ScalarFunction { func: guard, args: guard_args });
-    }
+    // The function is put into another, not an argument: that would have to know the other arguments too, and
+    // nested calls would double with every level.
+    let func = Arc::new(ScalarUDF::new_from_impl(Bounded { inner: func, growth, bytes_max }));
     Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args }))
 }
 
@@ -59,6 +74,12 @@ enum Growth {
     Elements,
     /// A text with parts of it replaced.
     Replace,
+    /// The same, where the replacement may name parts of what it replaces.
+    ReplacePattern,
+    /// All arguments, one after the other.
+    Sum,
+    /// Two characters for a byte.
+    Double,
     /// Every place of one text compared with every place of another.
     Compare,
 }
@@ -69,32 +90,38 @@ impl Growth {
             "repeat" => Growth::Repeat,
             "lpad" | "rpad" => Growth::Pad,
             "array_repeat" | "array_resize" => Growth::Elements,
-            "replace" | "regexp_replace" => Growth::Replace,
+            "replace" => Growth::Replace,
+            "regexp_replace" => Growth::ReplacePattern,
+            "concat" | "concat_ws" | "array_concat" | "array_append" | "array_prepend" | "make_array" => Growth::Sum,
+            "encode" => Growth::Double,
             "levenshtein" => Growth::Compare,
             _ => return None,
         })
     }
 
-    /// Which argument is wrapped; the others tell the guard what it must know.
-    const fn guarded_argument(self) -> usize {
-        match self {
-            Growth::Repeat | Growth::Pad | Growth::Elements => 1,
-            Growth::Replace | Growth::Compare => 0,
-        }
-    }
-
-    /// What the call costs for one row; the guarded argument comes first.
+    /// What the call costs for one row, beside what it is given.
     fn cost(self, row: usize, args: &[ArrayRef]) -> u64 {
         let length = |at: usize| args.get(at).map_or(0, |array| length_at(array, row));
         let number = |at: usize| args.get(at).map_or(0, |array| number_at(array, row));
         match self {
-            Growth::Repeat => number(0).saturating_mul(length(1)),
-            Growth::Pad => number(0).saturating_mul(4),
-            Growth::Elements => number(0).saturating_mul(ELEMENT_BYTES.saturating_add(length(1))),
+            Growth::Repeat => number(1).saturating_mul(length(0)),
+            Growth::Pad => number(1).saturating_mul(4),
+            Growth::Elements => {
+                let element = length(0).max(length(2)).saturating_add(ELEMENT_BYTES);
+                number(1).saturating_mul(element)
+            }
             Growth::Replace => {
                 let places = length(0).checked_div(length(1)).unwrap_or(length(0)).saturating_add(1);
                 length(0).saturating_add(places.saturating_mul(length(2)))
             }
+            Growth::ReplacePattern => {
+                // Without the flag for all places there is one.
+                let places = if length(3) == 0 { 1 } else { length(0).saturating_add(1) };
+                let references = length(0).saturating_mul(args.get(2).map_or(0, |array| references_at(array, row)));
+                length(0).saturating_add(places.saturating_mul(length(2))).saturating_add(references)
+            }
+            Growth::Sum => 0,
+            Growth::Double => length(0).saturating_mul(2),
             Growth::Compare => length(0).saturating_mul(length(1)),
         }
     }
@@ -108,9 +135,24 @@ fn length_at(array: &ArrayRef, row: usize) -> u64 {
         ArrowType::Utf8 => array.as_string::<i32>().value(row).len(),
         ArrowType::LargeUtf8 => array.as_string::<i64>().value(row).len(),
         ArrowType::Utf8View => array.as_string_view().value(row).len(),
+        ArrowType::Binary => array.as_binary::<i32>().value(row).len(),
+        ArrowType::List(_) => return bytes_of(&array.as_list::<i32>().value(row)),
         _ => 0,
     };
     u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+/// How often a replacement names a part of what it replaces, at most.
+fn references_at(array: &ArrayRef, row: usize) -> u64 {
+    let text = match array.data_type() {
+        _ if array.is_null(row) => "",
+        ArrowType::Utf8 => array.as_string::<i32>().value(row),
+        ArrowType::LargeUtf8 => array.as_string::<i64>().value(row),
+        ArrowType::Utf8View => array.as_string_view().value(row),
+        _ => "",
+    };
+    let signs = text.bytes().filter(|byte| matches!(byte, b'\\' | b'$')).count();
+    u64::try_from(signs).unwrap_or(u64::MAX)
 }
 
 fn number_at(array: &ArrayRef, row: usize) -> u64 {
@@ -124,53 +166,81 @@ fn number_at(array: &ArrayRef, row: usize) -> u64 {
     }
 }
 
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Guard {
-    growth: Growth,
-    signature: Signature,
+/// Bytes of the values of an array, and no others of its buffers.
+fn bytes_of(array: &ArrayRef) -> u64 {
+    let bytes = array.to_data().get_slice_memory_size().unwrap_or(usize::MAX);
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
-impl Guard {
-    fn new(growth: Growth) -> Self {
-        Guard { growth, signature: Signature::variadic_any(Volatility::Immutable) }
+/// A function that fails where it would cost too much.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Bounded {
+    inner: Arc<ScalarUDF>,
+    growth: Growth,
+    bytes_max: u64,
+}
+
+impl Bounded {
+    /// Fails for arguments that are too large, or of which too much would be made.
+    fn check(&self, args: &ScalarFunctionArgs) -> Result<()> {
+        let too_large = || external(SqlError::new(ErrorCode::TooLarge, "a function's result would be too large"));
+        let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        let rows = if constant { 1 } else { args.number_rows };
+        let mut given = 0_u64;
+        for arg in &args.args {
+            // A constant beside a column is written out for each row.
+            let bytes = match arg {
+                ColumnarValue::Array(array) => bytes_of(array),
+                ColumnarValue::Scalar(scalar) => {
+                    u64::try_from(scalar.size().saturating_mul(rows)).unwrap_or(u64::MAX)
+                }
+            };
+            given = given.saturating_add(bytes);
+        }
+        // Small values, such as the numbers of any query's rows, are never meant.
+        if given > self.bytes_max.max(1 << 20) {
+            return Err(too_large());
+        }
+        if self.growth == Growth::Sum {
+            return Ok(());
+        }
+        let arrays: Vec<ArrayRef> =
+            args.args.iter().map(|arg| arg.to_array(rows)).collect::<Result<_>>()?;
+        let most = if self.growth == Growth::Compare { STEPS_MAX } else { self.bytes_max };
+        let mut cost = 0_u64;
+        for row in 0..rows {
+            cost = cost.saturating_add(self.growth.cost(row, &arrays));
+            if cost > most {
+                return Err(too_large());
+            }
+        }
+        Ok(())
     }
 }
 
-impl ScalarUDFImpl for Guard {
+impl ScalarUDFImpl for Bounded {
     fn name(&self) -> &str {
-        "bounded"
+        self.inner.name()
     }
 
     fn signature(&self) -> &Signature {
-        &self.signature
+        self.inner.signature()
     }
 
     fn return_type(&self, arg_types: &[ArrowType]) -> Result<ArrowType> {
-        let first = arg_types.first().cloned();
-        first.ok_or_else(|| DataFusionError::Internal("a guard without an argument".to_owned()))
+        self.inner.return_type(arg_types)
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        let first = args.arg_fields.first().cloned();
-        first.ok_or_else(|| DataFusionError::Internal("a guard without an argument".to_owned()))
+        self.inner.return_field_from_args(args)
+    }
+
+    fn coerce_types(&self, arg_types: &[ArrowType]) -> Result<Vec<ArrowType>> {
+        self.inner.coerce_types(arg_types)
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let rows = arrays.first().map_or(0, |array| array.len());
-        let mut bytes = 0_u64;
-        for row in 0..rows {
-            let cost = self.growth.cost(row, &arrays);
-            bytes = bytes.saturating_add(cost);
-            let too_much = match self.growth {
-                Growth::Compare => cost > STEPS_MAX,
-                Growth::Repeat | Growth::Pad | Growth::Elements | Growth::Replace => bytes > BYTES_MAX,
-            };
-            if too_much {
-                return Err(external(SqlError::new(ErrorCode::TooLarge, "a function's result would be too large")));
-            }
-        }
-        let first = args.args.into_iter().next();
-        first.ok_or_else(|| DataFusionError::Internal("a guard without an argument".to_owned()))
+        self.check(&args)?;
+        self.inner.invoke_with_args(args)
     }
 }
