@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod lifetime;
 mod measure;
 mod notifications;
 mod requests;
@@ -33,6 +34,9 @@ struct Args {
     /// `sync` or `interval`.
     #[arg(long, default_value = "sync")]
     durability: String,
+    /// Measure only how fast authority ends.
+    #[arg(long)]
+    lifetime: bool,
 }
 
 #[tokio::main]
@@ -40,6 +44,10 @@ async fn main() -> Result<()> {
     let args = Args::parse();
     let folder = tempfile::tempdir()?;
     let program = std::env::current_exe()?.with_file_name("kalamdb-server");
+    if args.lifetime {
+        measure::print(&lifetime::figures(&program, folder.path(), &args).await?, &args.durability);
+        return Ok(());
+    }
     let settings = [
         ("storage.durability", args.durability.as_str()),
         ("websocket.max_messages_per_sec", "1000000"),
@@ -59,6 +67,7 @@ async fn main() -> Result<()> {
     figures.extend(notifications::fan_out(&session, &args).await);
     figures.extend(resumes::storms(&session, &args).await);
     figures.extend(stalled::figures(&session, &args).await);
+    figures.extend(lifetime::figures(&program, folder.path(), &args).await?);
     measure::print(&figures, &args.durability);
     server.terminate().await;
     Ok(())

@@ -21,6 +21,8 @@ pub enum Unit {
     PerSecond,
     /// Less is better.
     Milliseconds,
+    /// Less is better.
+    Kibibytes,
 }
 
 impl Figure {
@@ -71,6 +73,7 @@ fn spread(samples: &mut [f64], unit: Unit) -> String {
     let (low, mid, high) = (quantile(samples, 0.0), quantile(samples, 0.5), quantile(samples, 1.0));
     match unit {
         Unit::PerSecond => format!("{mid:.0}/s ({low:.0}–{high:.0})"),
+        Unit::Kibibytes => format!("{mid:.1} KiB ({low:.1}–{high:.1})"),
         Unit::Milliseconds => format!("{mid:.2} ms ({low:.2}–{high:.2})"),
     }
 }

@@ -19,6 +19,7 @@ mod errors;
 mod frames;
 mod full_flow;
 mod golden;
+mod hostile;
 mod isolation;
 mod issuers;
 mod kill;

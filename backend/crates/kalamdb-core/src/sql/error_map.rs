@@ -73,6 +73,10 @@ fn classify(error: &DataFusionError) -> SqlError {
         DataFusionError::Configuration(message) => SqlError::invalid(plain(message)),
         // BETWEEN over types that do not compare; no other mistake of a client is reported so.
         DataFusionError::Internal(message) if message.starts_with("Failed to coerce types") => from_plan(message),
+        // A pattern that becomes too large where it meets a column.
+        DataFusionError::Internal(message) if message.contains("Regular expression did not compile") => {
+            from_execution(message)
+        }
         other => SqlError::internal(other),
     }
 }
@@ -179,7 +183,7 @@ fn from_arrow(error: &ArrowError) -> SqlError {
             Some(error) => classify(error),
             None => match inner.downcast_ref::<SqlError>() {
                 Some(ours) => ours.clone(),
-                None => SqlError::internal(inner),
+                None => from_elsewhere(inner.as_ref()),
             },
         },
         other => SqlError::internal(other),

@@ -15,6 +15,7 @@ mod names;
 mod notation;
 mod params;
 mod prepare;
+mod restraint;
 mod session;
 mod shape;
 mod types;

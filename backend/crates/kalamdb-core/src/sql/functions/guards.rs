@@ -7,14 +7,19 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray};
-use datafusion::arrow::datatypes::{DataType as ArrowType, FieldRef, Int64Type};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use datafusion::arrow::datatypes::{DataType as ArrowType, Field, FieldRef, Int64Type, Schema};
 use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
-use datafusion::error::Result;
+use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::binary::BinaryTypeCoercer;
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    BinaryExpr, ColumnarValue, Expr, ExprSchemable as _, LogicalPlan, Operator, ReturnFieldArgs, ScalarFunctionArgs,
+    ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::{BinaryExpr as PhysicalBinary, Column};
 use kalamdb_commons::ErrorCode;
 
 use crate::error::SqlError;
@@ -25,6 +30,12 @@ pub const BYTES_MAX: u64 = 64 << 20;
 
 /// Bytes that all calls of one statement may make of one batch of rows.
 const ALL_BYTES_MAX: u64 = 512 << 20;
+
+/// Bytes that one call may make of constants.
+const CONSTANT_BYTES_MAX: u64 = 1 << 20;
+
+/// Bytes that are given to a call of any query, such as the numbers of a batch of rows.
+const SMALL_BYTES: u64 = 64 << 10;
 
 /// Steps that one call may take for one batch of rows.
 const STEPS_MAX: u64 = 200_000_000;
@@ -41,7 +52,11 @@ pub fn share(plan: &LogicalPlan) -> Result<u64> {
     plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
-                let grows = matches!(expr, Expr::ScalarFunction(call) if Growth::of(call.func.name()).is_some());
+                let grows = match expr {
+                    Expr::ScalarFunction(call) => Growth::of(call.func.name()).is_some(),
+                    Expr::BinaryExpr(binary) => binary.op == Operator::StringConcat,
+                    _ => false,
+                };
                 calls = calls.saturating_add(u64::from(grows));
                 Ok(TreeNodeRecursion::Continue)
             })
@@ -61,6 +76,23 @@ pub fn guarded(expr: Expr, bytes_max: u64) -> Transformed<Expr> {
     // nested calls would double with every level.
     let func = Arc::new(ScalarUDF::new_from_impl(Bounded { inner: func, growth, bytes_max }));
     Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args }))
+}
+
+/// The same, for a text put behind another as well.
+///
+/// # Errors
+/// When the types of the operands cannot be told.
+pub fn guarded_in(expr: Expr, schema: &DFSchema, bytes_max: u64) -> Result<Transformed<Expr>> {
+    match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::StringConcat, right }) => {
+            let data_type =
+                BinaryTypeCoercer::new(&left.get_type(schema)?, &Operator::StringConcat, &right.get_type(schema)?)
+                    .get_result_type()?;
+            let func = Arc::new(ScalarUDF::new_from_impl(Joined::new(data_type, bytes_max)));
+            Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args: vec![*left, *right] })))
+        }
+        other => Ok(guarded(other, bytes_max)),
+    }
 }
 
 /// How a function's result grows with its arguments.
@@ -172,6 +204,81 @@ fn bytes_of(array: &ArrayRef) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
+fn too_large() -> DataFusionError {
+    external(SqlError::new(ErrorCode::TooLarge, "a function's result would be too large"))
+}
+
+/// Rows for which a call is made, and bytes that it may make.
+///
+/// Constants alone are one row; what is made of them becomes part of the plan, which the planner copies and
+/// names as it goes, so it is to be smaller.
+fn bounds_of(args: &ScalarFunctionArgs, bytes_max: u64) -> (usize, u64) {
+    let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+    if constant { (1, bytes_max.min(CONSTANT_BYTES_MAX)) } else { (args.number_rows, bytes_max) }
+}
+
+/// Fails for arguments that are too large.
+fn check_given(args: &ScalarFunctionArgs, rows: usize, bytes_max: u64) -> Result<()> {
+    let mut given = 0_u64;
+    for arg in &args.args {
+        // A constant beside a column is written out for each row.
+        let bytes = match arg {
+            ColumnarValue::Array(array) => bytes_of(array),
+            ColumnarValue::Scalar(scalar) => u64::try_from(scalar.size().saturating_mul(rows)).unwrap_or(u64::MAX),
+        };
+        given = given.saturating_add(bytes);
+    }
+    if given > bytes_max.max(SMALL_BYTES) { Err(too_large()) } else { Ok(()) }
+}
+
+/// `a || b`, which fails where it would cost too much.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Joined {
+    data_type: ArrowType,
+    bytes_max: u64,
+    signature: Signature,
+}
+
+impl Joined {
+    fn new(data_type: ArrowType, bytes_max: u64) -> Self {
+        Joined { data_type, bytes_max, signature: Signature::any(2, Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for Joined {
+    fn name(&self) -> &'static str {
+        "joined"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[ArrowType]) -> Result<ArrowType> {
+        Ok(self.data_type.clone())
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        let nullable = args.arg_fields.iter().any(|field| field.is_nullable());
+        Ok(Arc::new(Field::new(self.name(), self.data_type.clone(), nullable)))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let (rows, bytes_max) = bounds_of(&args, self.bytes_max);
+        check_given(&args, rows, bytes_max)?;
+        let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        let arrays = args.args.iter().map(|arg| arg.to_array(rows)).collect::<Result<Vec<_>>>()?;
+        let fields: Vec<Field> = arrays.iter().map(|array| Field::new("", array.data_type().clone(), true)).collect();
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?;
+        let operand = |at| Arc::new(Column::new("", at)) as Arc<dyn PhysicalExpr>;
+        let joined = PhysicalBinary::new(operand(0), Operator::StringConcat, operand(1)).evaluate(&batch)?;
+        if constant {
+            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&joined.to_array(rows)?, 0)?));
+        }
+        Ok(joined)
+    }
+}
+
 /// A function that fails where it would cost too much.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Bounded {
@@ -183,30 +290,13 @@ struct Bounded {
 impl Bounded {
     /// Fails for arguments that are too large, or of which too much would be made.
     fn check(&self, args: &ScalarFunctionArgs) -> Result<()> {
-        let too_large = || external(SqlError::new(ErrorCode::TooLarge, "a function's result would be too large"));
-        let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
-        let rows = if constant { 1 } else { args.number_rows };
-        let mut given = 0_u64;
-        for arg in &args.args {
-            // A constant beside a column is written out for each row.
-            let bytes = match arg {
-                ColumnarValue::Array(array) => bytes_of(array),
-                ColumnarValue::Scalar(scalar) => {
-                    u64::try_from(scalar.size().saturating_mul(rows)).unwrap_or(u64::MAX)
-                }
-            };
-            given = given.saturating_add(bytes);
-        }
-        // Small values, such as the numbers of any query's rows, are never meant.
-        if given > self.bytes_max.max(1 << 20) {
-            return Err(too_large());
-        }
+        let (rows, bytes_max) = bounds_of(args, self.bytes_max);
+        check_given(args, rows, bytes_max)?;
         if self.growth == Growth::Sum {
             return Ok(());
         }
-        let arrays: Vec<ArrayRef> =
-            args.args.iter().map(|arg| arg.to_array(rows)).collect::<Result<_>>()?;
-        let most = if self.growth == Growth::Compare { STEPS_MAX } else { self.bytes_max };
+        let arrays: Vec<ArrayRef> = args.args.iter().map(|arg| arg.to_array(rows)).collect::<Result<_>>()?;
+        let most = if self.growth == Growth::Compare { STEPS_MAX } else { bytes_max };
         let mut cost = 0_u64;
         for row in 0..rows {
             cost = cost.saturating_add(self.growth.cost(row, &arrays));

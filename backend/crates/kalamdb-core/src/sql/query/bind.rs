@@ -12,9 +12,9 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 use super::params;
 use crate::context::StatementContext;
 use crate::sql::functions::checked::checked;
-use crate::sql::functions::guards::guarded;
-use crate::sql::functions::members;
+use crate::sql::functions::guards::{guarded_in, share};
 use crate::sql::functions::session::SessionValue;
+use crate::sql::functions::{members, patterns};
 use crate::tables::arrow::{arrow_field, typed_scalar};
 
 /// A plan with parameters and, of what the statement knows of itself, what depends on the caller.
@@ -40,9 +40,10 @@ pub(super) fn for_caller(
 /// # Errors
 /// When the planner cannot rebuild the plan.
 pub(super) fn for_running(plan: LogicalPlan, ctx: &StatementContext) -> Result<LogicalPlan> {
+    let bytes_max = share(&plan)?;
     each_expression(plan, &|expr, schema| match SessionValue::called_by(&expr) {
         Some(value) => Ok(Transformed::yes(session_literal(value, ctx))),
-        None => safe(expr, schema),
+        None => safe(expr, schema, bytes_max),
     })
 }
 
@@ -51,13 +52,14 @@ pub(super) fn for_running(plan: LogicalPlan, ctx: &StatementContext) -> Result<L
 /// # Errors
 /// When the planner cannot rebuild the plan.
 pub(super) fn for_keeping(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let bytes_max = share(&plan)?;
     each_expression(plan, &|expr, schema| match SessionValue::called_by(&expr) {
         Some(value) => {
             let field = arrow_field("", &value.data_type(), false);
             let placeholder = Placeholder::new_with_field(value.placeholder().to_owned(), Some(field.into()));
             Ok(Transformed::yes(Expr::Placeholder(placeholder)))
         }
-        None => safe(expr, schema),
+        None => safe(expr, schema, bytes_max),
     })
 }
 
@@ -73,8 +75,10 @@ pub(super) fn kept(
     each_expression(plan, &|expr, _| Ok(placeholder_value(expr, ctx, values)))
 }
 
-fn safe(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    checked(expr, schema)?.transform_data(|expr| Ok(guarded(expr)))?.transform_data(|expr| Ok(members::split(expr)))
+fn safe(expr: Expr, schema: &DFSchema, bytes_max: u64) -> Result<Transformed<Expr>> {
+    let safe = checked(expr, schema)?.transform_data(|expr| guarded_in(expr, schema, bytes_max))?;
+    let safe = safe.transform_data(|expr| Ok(patterns::bounded(expr)))?;
+    safe.transform_data(|expr| Ok(members::split(expr)))
 }
 
 fn placeholder_value(expr: Expr, ctx: &StatementContext, values: &[(ScalarValue, FieldRef)]) -> Transformed<Expr> {

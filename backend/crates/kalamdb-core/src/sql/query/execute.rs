@@ -8,6 +8,7 @@ use futures_util::StreamExt as _;
 use kalamdb_commons::protocol::SchemaField;
 use kalamdb_commons::{DataType, ErrorCode, Row};
 
+use super::restraint::restrained;
 use super::session::QuerySession;
 use super::{PlannedQuery, bind};
 use crate::context::StatementContext;
@@ -66,6 +67,7 @@ impl Execution {
     ) -> Result<Arc<dyn ExecutionPlan>, SqlError> {
         let state = session.state_for(ctx, self.use_indexes);
         let physical = state.query_planner().create_physical_plan(&self.plan, &state).await;
+        let physical = physical.and_then(|plan| restrained(plan, session.limits()));
         physical.map_err(|error| from_datafusion(&error))
     }
 
@@ -85,11 +87,14 @@ impl Execution {
 async fn in_time(limits: &Limits, run: impl Future<Output = Result<Vec<Row>, SqlError>>) -> Result<Vec<Row>, SqlError> {
     match tokio::time::timeout(limits.query_timeout, run).await {
         Ok(rows) => rows,
-        Err(_) => {
-            let text = format!("the query ran longer than {} seconds", limits.query_timeout.as_secs());
-            Err(SqlError::new(ErrorCode::TooLarge, text))
-        }
+        Err(_) => Err(too_slow(limits)),
     }
+}
+
+/// What a query is told whose time is up.
+pub(super) fn too_slow(limits: &Limits) -> SqlError {
+    let text = format!("the query ran longer than {} seconds", limits.query_timeout.as_secs());
+    SqlError::new(ErrorCode::TooLarge, text)
 }
 
 /// All rows of a plan.

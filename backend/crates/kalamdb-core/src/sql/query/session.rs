@@ -28,7 +28,7 @@ use crate::tables::View;
 use crate::tables::system::SystemSources;
 
 /// Rows of one batch. Small, because a row may be large and a batch is held in one piece.
-const BATCH_ROWS: usize = 1_024;
+pub(super) const BATCH_ROWS: usize = 1_024;
 
 /// Rules about statistics that scans do not have, filters and orders that they do not take, and
 /// partitions of which there is one. They would cost a good part of a small query's time.
