@@ -20,7 +20,6 @@ use super::like::LikePattern;
 use super::scalar::{ColumnRef, Comparison, Members, Node, Scalar, Test, TextFunction};
 use crate::sql::functions::checked::checked;
 use crate::sql::functions::guards::guarded;
-use crate::sql::functions::members;
 use crate::tables::arrow::value_of_scalar;
 use crate::tables::provider::SEQ_COLUMN;
 
@@ -45,10 +44,7 @@ pub(super) fn compile(expr: &Expr, schema: &DFSchemaRef, table: &TableDef) -> Op
 /// The expression as it would be run: with checked arithmetic, and simplified by the planner's optimiser.
 #[must_use]
 pub fn simplify(expr: &Expr, schema: &DFSchemaRef) -> Option<Expr> {
-    let safe = |expr: Expr| {
-        let safe = checked(expr, schema)?.transform_data(|expr| Ok(guarded(expr)))?;
-        safe.transform_data(|expr| Ok(members::split(expr)))
-    };
+    let safe = |expr: Expr| checked(expr, schema)?.transform_data(|expr| Ok(guarded(expr)));
     let expr = expr.clone().transform_up(safe).data().ok()?;
     let context = SimplifyContext::builder().with_schema(schema.clone()).build();
     ExprSimplifier::new(context).simplify(expr).ok()

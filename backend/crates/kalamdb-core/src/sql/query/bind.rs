@@ -13,7 +13,6 @@ use super::params;
 use crate::context::StatementContext;
 use crate::sql::functions::checked::checked;
 use crate::sql::functions::guards::guarded;
-use crate::sql::functions::members;
 use crate::sql::functions::session::SessionValue;
 use crate::tables::arrow::{arrow_field, typed_scalar};
 
@@ -74,7 +73,7 @@ pub(super) fn kept(
 }
 
 fn safe(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    checked(expr, schema)?.transform_data(|expr| Ok(guarded(expr)))?.transform_data(|expr| Ok(members::split(expr)))
+    checked(expr, schema)?.transform_data(|expr| Ok(guarded(expr)))
 }
 
 fn placeholder_value(expr: Expr, ctx: &StatementContext, values: &[(ScalarValue, FieldRef)]) -> Transformed<Expr> {
