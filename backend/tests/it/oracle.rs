@@ -10,7 +10,7 @@
 //! lower case beyond ASCII, arithmetic on times and decimals, the order of booleans, bytes and JSON (SQLite
 //! keeps them as something else), sums of a unique column and rows whose keys change places within one
 //! statement (SQLite checks row by row), and transactions over a unique index (we check it at the commit). Two IN
-//! lists stand in no condition together: of lists that have nothing in common the planner makes false where it should be NULL.
+//! lists stand in no condition together, because the planner joins them wrongly (see `docs/oracle.md`).
 
 mod dice;
 mod grammar;

@@ -207,7 +207,11 @@ impl World {
         match fault {
             Fault::Restart => self.server.stop().await,
             Fault::LosePower(seed) => {
-                self.lossy |= !self.plan.sync;
+                if !self.plan.sync {
+                    self.lossy = true;
+                    // What ended a token may be lost, and the token that followed it counts no more.
+                    self.logged_out.extend([0, PLAIN]);
+                }
                 let storm = self.storm.clone();
                 let tear = |unsynced: std::ops::Range<u64>| {
                     let tear = Tear::from_seed(seed, unsynced.clone());

@@ -65,19 +65,26 @@ impl Scope {
             0 => Both::of(is_null, &[&column]),
             1 if kind == Kind::Bool => Both::of("(NOT {})", &[&column]),
             2 if kind == Kind::Bool => column,
-            1 | 2 => Both::of(*dice.pick(&["({} IN ({}, {}))", "({} NOT IN ({}, {}))"]), &[&column, &low, &high]),
+            1 | 2 => {
+                let template = *dice.pick(&["({} IN ({}, {}))", "({} NOT IN ({}, {}))"]);
+                Both::of(template, &[&column, &low, &high])
+            }
             3 => {
                 // Short lists are taken apart by the planner, long ones are not.
                 let members: Vec<Both> = (0..1 + dice.below(2) * 4).map(|_| kind.literal(dice)).collect();
                 let template = *dice.pick(&["({} IN ({}, NULL))", "({} NOT IN ({}, {}, NULL))"]);
                 Both::of(template, &[&column, &Both::join(&members, ", "), &high])
             }
-            4 => Both::of(*dice.pick(&["({} IS DISTINCT FROM {})", "({} IS NOT DISTINCT FROM {})"]), &[&column, &low]),
+            4 => {
+                let template = *dice.pick(&["({} IS DISTINCT FROM {})", "({} IS NOT DISTINCT FROM {})"]);
+                Both::of(template, &[&column, &low])
+            }
             5 if kind.is_ordered() => Both::of("({} BETWEEN {} AND {})", &[&column, &low, &high]),
             6 if kind.is_ordered() => Both::of("({} NOT BETWEEN {} AND {})", &[&column, &low, &high]),
             7 | 8 if kind == Kind::Text => {
                 let pattern = *dice.pick(&["'a%'", "'%b%'", "'_'", "'%'", "'A%'", "'%_b'", "''"]);
-                Both::of(*dice.pick(&["({} LIKE {})", "({} NOT LIKE {})"]), &[&column, &Both::same(pattern)])
+                let template = *dice.pick(&["({} LIKE {})", "({} NOT LIKE {})"]);
+                Both::of(template, &[&column, &Both::same(pattern)])
             }
             7 => self.arithmetic_comparison(dice),
             8 => {
@@ -90,7 +97,10 @@ impl Scope {
                 let operator = *dice.pick(&["=", "<>", "<", "<=", ">", ">="]);
                 Both::of(&format!("({{}} {operator} {{}})"), &[&column, &low])
             }
-            _ => Both::of(*dice.pick(&["({} = {})", "({} <> {})"]), &[&column, &low]),
+            _ => {
+                let template = *dice.pick(&["({} = {})", "({} <> {})"]);
+                Both::of(template, &[&column, &low])
+            }
         }
     }
 

@@ -4,13 +4,12 @@
 //! when the plan is run, as parameters are, so that a plan can serve another user at another time.
 //! Generated ids come from one source per engine ([`ids`]). Just before a plan is run, whole-number
 //! arithmetic is replaced by arithmetic that fails when it overflows ([`checked`], [`sum`]), and
-//! calls that could ask for unbounded memory get a guard ([`guards`], [`patterns`]); lists of IN are made ready for the optimiser ([`members`]).
+//! calls that could ask for unbounded memory get a guard ([`guards`], [`patterns`]).
 
 pub mod checked;
 pub mod documents;
 pub mod guards;
 pub mod ids;
-pub mod members;
 pub mod patterns;
 pub mod session;
 pub mod sum;

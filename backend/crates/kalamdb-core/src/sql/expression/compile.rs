@@ -20,7 +20,6 @@ use super::like::LikePattern;
 use super::scalar::{ColumnRef, Comparison, Members, Node, Scalar, Test, TextFunction};
 use crate::sql::functions::checked::checked;
 use crate::sql::functions::guards::{BYTES_MAX, guarded};
-use crate::sql::functions::members;
 use crate::tables::arrow::value_of_scalar;
 use crate::tables::provider::SEQ_COLUMN;
 
@@ -46,8 +45,7 @@ pub(super) fn compile(expr: &Expr, schema: &DFSchemaRef, table: &TableDef) -> Op
 #[must_use]
 pub fn simplify(expr: &Expr, schema: &DFSchemaRef) -> Option<Expr> {
     let safe = |expr: Expr| {
-        let safe = checked(expr, schema)?.transform_data(|expr| Ok(guarded(expr, BYTES_MAX)))?;
-        safe.transform_data(|expr| Ok(members::split(expr)))
+        checked(expr, schema)?.transform_data(|expr| Ok(guarded(expr, BYTES_MAX)))
     };
     let expr = expr.clone().transform_up(safe).data().ok()?;
     let context = SimplifyContext::builder().with_schema(schema.clone()).build();

@@ -14,7 +14,7 @@ use crate::context::StatementContext;
 use crate::sql::functions::checked::checked;
 use crate::sql::functions::guards::{guarded_in, share};
 use crate::sql::functions::session::SessionValue;
-use crate::sql::functions::{members, patterns};
+use crate::sql::functions::patterns;
 use crate::tables::arrow::{arrow_field, typed_scalar};
 
 /// A plan with parameters and, of what the statement knows of itself, what depends on the caller.
@@ -77,8 +77,7 @@ pub(super) fn kept(
 
 fn safe(expr: Expr, schema: &DFSchema, bytes_max: u64) -> Result<Transformed<Expr>> {
     let safe = checked(expr, schema)?.transform_data(|expr| guarded_in(expr, schema, bytes_max))?;
-    let safe = safe.transform_data(|expr| Ok(patterns::bounded(expr)))?;
-    safe.transform_data(|expr| Ok(members::split(expr)))
+    safe.transform_data(|expr| Ok(patterns::bounded(expr)))
 }
 
 fn placeholder_value(expr: Expr, ctx: &StatementContext, values: &[(ScalarValue, FieldRef)]) -> Transformed<Expr> {
