@@ -66,7 +66,7 @@ async fn sc002_i8_among_5_000_connections_exactly_those_without_authority_end_in
     assert!(size >= 100, "the system lets this process have only {files} files open");
     let settings = [
         ("live.max_connections_per_user", "100000"),
-        ("server.max_connections_per_address", "0"),
+        ("http.max_connections_per_address", "0"),
         ("websocket.max_sockets_per_address", "0"),
         ("websocket.max_unauthenticated", "0"),
         ("websocket.max_unauthenticated_per_address", "0"),
