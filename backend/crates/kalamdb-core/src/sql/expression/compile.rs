@@ -44,9 +44,7 @@ pub(super) fn compile(expr: &Expr, schema: &DFSchemaRef, table: &TableDef) -> Op
 /// The expression as it would be run: with checked arithmetic, and simplified by the planner's optimiser.
 #[must_use]
 pub fn simplify(expr: &Expr, schema: &DFSchemaRef) -> Option<Expr> {
-    let safe = |expr: Expr| {
-        checked(expr, schema)?.transform_data(|expr| Ok(guarded(expr, BYTES_MAX)))
-    };
+    let safe = |expr: Expr| checked(expr, schema)?.transform_data(|expr| Ok(guarded(expr, BYTES_MAX)));
     let expr = expr.clone().transform_up(safe).data().ok()?;
     let context = SimplifyContext::builder().with_schema(schema.clone()).build();
     ExprSimplifier::new(context).simplify(expr).ok()

@@ -47,9 +47,6 @@ const CONSTANTS_BYTES_MAX: usize = 16 << 20;
 /// How long a condition is computed before its thread is left to others.
 const GIVE_WAY_AFTER: Duration = Duration::from_millis(20);
 
-/// Time in which another thread takes over.
-const HANDING_OVER: Duration = Duration::from_millis(1);
-
 /// The plan with what it needs to stay within its bounds.
 ///
 /// # Errors
@@ -148,11 +145,12 @@ impl Timed {
     }
 }
 
-/// Lets another thread do what waits for this one.
+/// Lets another thread take over what waits for this one, and goes on when it has done something.
 fn give_way() {
-    let has_others = |handle: &Handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread;
-    if Handle::try_current().as_ref().is_ok_and(has_others) {
-        tokio::task::block_in_place(|| std::thread::sleep(HANDING_OVER));
+    let Ok(handle) = Handle::try_current() else { return };
+    if handle.runtime_flavor() == RuntimeFlavor::MultiThread {
+        // At a shutdown nothing is done any more.
+        let _ = tokio::task::block_in_place(|| handle.block_on(handle.spawn(async {})));
     }
 }
 
