@@ -92,3 +92,14 @@ fn equal_decimals_of_different_scale_are_one_value() {
     assert_eq!(Decimal::parse("-0.5"), Some(Decimal { unscaled: -5, scale: 1 }));
     assert_eq!(Decimal::parse("1e99"), None);
 }
+
+#[test]
+fn times_of_far_years_read_back() {
+    for micros in [-123_456_789_012_345_678, 900_000_000_000_000_001, -62_167_219_200_000_001] {
+        for value in [Value::DateTime(micros), Value::Timestamp(micros)] {
+            let data_type = value.data_type().unwrap();
+            let text = value.to_text();
+            assert_eq!(Value::from_text(&text, &data_type).map(|again| again.to_text()), Ok(text));
+        }
+    }
+}

@@ -77,8 +77,10 @@ fn micros_from_text(text: &str) -> Option<i64> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Some(time.timestamp_micros());
     }
+    // Years outside 0 to 9999, which RFC 3339 does not have, are written with a sign.
+    let unzoned = text.strip_suffix('Z').unwrap_or(text);
     for format in ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"] {
-        if let Ok(time) = NaiveDateTime::parse_from_str(text, format) {
+        if let Ok(time) = NaiveDateTime::parse_from_str(unzoned, format) {
             return Some(time.and_utc().timestamp_micros());
         }
     }
