@@ -10,7 +10,10 @@ const FEW: u64 = 4_096;
 pub fn raise_file_limit() {
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(limit) if limit < FEW => {
-            tracing::warn!(limit, "few files and sockets can be open at one time; raise the limit of open files (ulimit -n)");
+            tracing::warn!(
+                limit,
+                "few files and sockets can be open at one time; raise the limit of open files (ulimit -n)"
+            );
         }
         Ok(limit) => tracing::info!(limit, "limit of open files and sockets"),
         Err(error) => tracing::warn!(%error, "the limit of open files and sockets cannot be raised"),

@@ -37,7 +37,8 @@ impl Crowd {
 
     /// All are closed in time, with code 4002, and were not told of the row `later`, which came after what ended them.
     async fn ends(mut self, root: &Session, later: u32) {
-        let closed = join_all(self.sockets.iter_mut().map(|socket| tokio::time::timeout(ALLOWED, socket.closed()))).await;
+        let closed =
+            join_all(self.sockets.iter_mut().map(|socket| tokio::time::timeout(ALLOWED, socket.closed()))).await;
         for closed in closed {
             assert_eq!(closed.expect("closed in time").code, 4002, "{}", self.user);
         }
@@ -77,7 +78,11 @@ async fn sc002_i8_among_5_000_connections_exactly_those_without_authority_end_in
     for user in ["brief", "dropped", "revoked", "changed", "stays"] {
         server.user(user, "user").await;
     }
-    server.root().await.sql("CREATE NAMESPACE crowd; CREATE SHARED TABLE crowd.news (id INT PRIMARY KEY) WITH (ACCESS_LEVEL='PUBLIC')").await;
+    server
+        .root()
+        .await
+        .sql("CREATE NAMESPACE crowd; CREATE SHARED TABLE crowd.news (id INT PRIMARY KEY) WITH (ACCESS_LEVEL='PUBLIC')")
+        .await;
     let login = async |server: &TestServer, user: &str| server.http().login(user, &format!("password of {user}")).await;
     let brief = login(&server, "brief").await;
     // Tokens that are given out from here on live longer.
@@ -101,7 +106,8 @@ async fn sc002_i8_among_5_000_connections_exactly_those_without_authority_end_in
     let closed = tokio::time::timeout(ALLOWED, killed[0].closed()).await.expect("closed in time");
     assert_eq!(closed.code, 4003);
     assert!(!was_told(&mut killed[0], 4));
-    root.until_rows("SELECT COUNT(*) FROM system.connections WHERE user_id = 'brief'", |rows| rows == [[json!("0")]]).await;
+    root.until_rows("SELECT COUNT(*) FROM system.connections WHERE user_id = 'brief'", |rows| rows == [[json!("0")]])
+        .await;
 
     assert_eq!(connected(&root).await, size - 1, "the others are untouched");
     let seq = root.sql("INSERT INTO crowd.news VALUES (5)").await.seq();

@@ -116,17 +116,12 @@ async fn a_public_table_is_read_by_all_and_written_by_service_and_above() {
     robot.sql("INSERT INTO news VALUES (1)").await;
     robot.sql("INSERT INTO jobs VALUES (1)").await;
     assert_eq!(anna.cell("SELECT COUNT(*) FROM news").await, json!("1"));
-    for (who, sql) in [
-        (&anna, "INSERT INTO news VALUES (2)"),
-        (&anna, "DELETE FROM news"),
-    ] {
+    for (who, sql) in [(&anna, "INSERT INTO news VALUES (2)"), (&anna, "DELETE FROM news")] {
         assert_eq!(who.sql_fails(sql).await.code, "PERMISSION_DENIED", "{sql}");
     }
-    for (who, sql) in [
-        (&anna, "SELECT * FROM jobs"),
-        (&robot, "SELECT * FROM keys"),
-        (&robot, "INSERT INTO keys VALUES (1)"),
-    ] {
+    for (who, sql) in
+        [(&anna, "SELECT * FROM jobs"), (&robot, "SELECT * FROM keys"), (&robot, "INSERT INTO keys VALUES (1)")]
+    {
         assert_eq!(who.sql_fails(sql).await.code, "NOT_FOUND", "{sql}: it has no right at all on the table");
     }
 }

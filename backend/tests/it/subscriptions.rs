@@ -125,7 +125,8 @@ async fn an_empty_over_long_or_unprintable_subscription_id_is_refused_with_the_r
 async fn a_subscription_that_fails_is_answered_by_an_error_instead_of_an_ack() {
     let server = TestServer::start().await;
     let root = table(&server).await;
-    root.sql("CREATE SHARED TABLE secrets (id INT PRIMARY KEY); CREATE SHARED TABLE drop_box (id INT PRIMARY KEY)").await;
+    root.sql("CREATE SHARED TABLE secrets (id INT PRIMARY KEY); CREATE SHARED TABLE drop_box (id INT PRIMARY KEY)")
+        .await;
     root.sql("GRANT INSERT ON drop_box TO ROLE user").await;
     let anna = server.user("anna", "user").await;
     let mut socket = anna.connect().await;

@@ -13,8 +13,8 @@ mod server_message;
 pub use client_message::{ClientMessage, ProtocolOptions, SubscribeOptions, SubscribeRequest};
 pub use frame::{ChangeBody, ColumnKeys, SharedFrame, write_row};
 pub use http::{
-    AuthErrorBody, ErrorBody, LoginRequest, LoginResponse, MeResponse, ResponseStatus, SqlAnswer, SqlRequest, SqlResponse,
-    StatementAnswer, StatementResult, UserInfo,
+    AuthErrorBody, ErrorBody, LoginRequest, LoginResponse, MeResponse, ResponseStatus, SqlAnswer, SqlRequest,
+    SqlResponse, StatementAnswer, StatementResult, UserInfo,
 };
 pub use server_message::{
     BatchControl, BatchStatus, ChangeType, OrderBy, SchemaField, ServerMessage, StreamStatus, UnsubscribeStatus, flags,

@@ -280,7 +280,8 @@ impl Session {
     /// The same with little room for what is not read, so that a client which does not read is felt soon.
     pub async fn connect_narrow(&self) -> Socket {
         let addr = self.http.addr();
-        let mut socket = Socket::try_open_narrow(addr, Socket::request(addr, "")).await.expect("the upgrade is granted");
+        let mut socket =
+            Socket::try_open_narrow(addr, Socket::request(addr, "")).await.expect("the upgrade is granted");
         assert_eq!(socket.authenticate(&self.access_token).await["type"], "auth_success");
         socket
     }

@@ -90,7 +90,8 @@ impl Socket {
         use tokio_tungstenite::tungstenite::Error;
         let tcp = TcpSocket::new_v4().map_err(|_| 0_u16)?;
         tcp.set_recv_buffer_size(2_048).map_err(|_| 0_u16)?;
-        let stream = timeout(PATIENCE, tcp.connect(addr)).await.expect("the server accepts in time").map_err(|_| 0_u16)?;
+        let stream =
+            timeout(PATIENCE, tcp.connect(addr)).await.expect("the server accepts in time").map_err(|_| 0_u16)?;
         let upgrade = client_async(request, MaybeTlsStream::Plain(stream));
         match timeout(PATIENCE, upgrade).await.expect("the server answers in time") {
             Ok((stream, _)) => Ok(Socket { stream, kept: VecDeque::new(), progress: 0, welcome: Json::Null }),

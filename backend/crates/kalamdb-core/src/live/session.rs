@@ -42,7 +42,8 @@ impl UserLoad {
         match self.subscriptions.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
             Ok(_) => Ok(()),
             Err(_) => {
-                let message = format!("the user already holds {} subscriptions on all connections", self.subscriptions_max);
+                let message =
+                    format!("the user already holds {} subscriptions on all connections", self.subscriptions_max);
                 Err(SqlError::new(ErrorCode::SubscriptionLimitExceeded, message))
             }
         }

@@ -13,8 +13,8 @@ use super::params;
 use crate::context::StatementContext;
 use crate::sql::functions::checked::checked;
 use crate::sql::functions::guards::{guarded_in, share};
-use crate::sql::functions::session::SessionValue;
 use crate::sql::functions::patterns;
+use crate::sql::functions::session::SessionValue;
 use crate::tables::arrow::{arrow_field, typed_scalar};
 
 /// A plan with parameters and, of what the statement knows of itself, what depends on the caller.
