@@ -105,7 +105,9 @@ impl AuthError {
 impl From<AuditError> for AuthError {
     fn from(error: AuditError) -> Self {
         match error {
-            AuditError::Commit(CommitError::Closed) => AuthError::Unavailable,
+            AuditError::Commit(
+                commit @ (CommitError::Closed | CommitError::NotStored(_) | CommitError::Unsettled(_)),
+            ) => AuthError::from(commit),
             AuditError::Commit(_) | AuditError::Encode(_) => AuthError::Audit(error),
         }
     }

@@ -270,9 +270,14 @@ pub fn from_catalog(error: &CatalogError) -> SqlError {
 /// The audit log did not take an entry.
 #[must_use]
 pub fn from_audit(error: &AuditError) -> SqlError {
-    match error.code() {
-        ErrorCode::Unavailable => shutting_down(),
-        _ => SqlError::internal(error),
+    match error {
+        AuditError::Commit(CommitError::Closed) => shutting_down(),
+        AuditError::Commit(CommitError::NotStored(_) | CommitError::Unsettled(_)) => SqlError::new(
+            ErrorCode::Unavailable,
+            "the server's storage took no entry of the audit log, without which such a statement is not answered; try \
+             again when it takes writes",
+        ),
+        AuditError::Commit(_) | AuditError::Encode(_) => SqlError::internal(error),
     }
 }
 

@@ -78,7 +78,9 @@ impl AuditError {
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
         match self {
-            AuditError::Commit(CommitError::Closed) => ErrorCode::Unavailable,
+            AuditError::Commit(CommitError::Closed | CommitError::NotStored(_) | CommitError::Unsettled(_)) => {
+                ErrorCode::Unavailable
+            }
             AuditError::Commit(_) | AuditError::Encode(_) => ErrorCode::Internal,
         }
     }

@@ -149,6 +149,9 @@ fn s20_a_disk_that_fails_is_told_without_a_path_and_with_what_became_of_the_writ
         assert_eq!(error.code, ErrorCode::Unavailable);
         assert!(error.message.contains(told) && !error.message.contains("/var"), "{error}");
     }
+    let unheard = from_audit(&AuditError::Commit(CommitError::NotStored(fault(failed))));
+    assert_eq!(unheard.code, ErrorCode::Unavailable);
+    assert!(unheard.message.contains("audit log") && !unheard.message.contains("/var"), "{unheard}");
     assert_eq!(from_read(&ReadError::Storage(fault(failed))).code, ErrorCode::Internal);
 }
 
