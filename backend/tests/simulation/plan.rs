@@ -48,6 +48,9 @@ impl Plan {
         let feed_secs = if dice.percent(4) && sync { 1 } else { 3_600 };
         let outbox_bytes = if fat { 8_000 } else { dice.pick(&[1_024, 2_000, 8_000, 4 << 20]) };
         let mut settings = vec![
+            // A storm on a busy machine takes longer than a quiet client is borne with.
+            ("websocket.idle_timeout_secs", "3600".to_owned()),
+            ("websocket.slow_reader_timeout_secs", "3600".to_owned()),
             ("live.batch_rows", dice.pick(if fat { &["1", "2", "3"] } else { &["1", "2", "1000"] }).to_owned()),
             ("live.rerun_interval_ms", dice.pick(&["1", "5", "30"]).to_owned()),
             ("storage.max_commit_batch", dice.pick(&["1", "3", "1024"]).to_owned()),
