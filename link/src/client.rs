@@ -199,7 +199,7 @@ impl Client {
     }
 
     /// Runs one SELECT, or any one statement that gives rows. `params` are the values of `$1`, `$2` …, see
-    /// [`params!`](crate::params).
+    /// [`params!`](macro@crate::params).
     ///
     /// # Errors
     /// What the server said, or why it could not be asked. See [`Client::execute`].

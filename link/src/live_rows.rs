@@ -24,7 +24,7 @@ impl LiveRowsBuilder {
         LiveRowsBuilder(builder)
     }
 
-    /// The values of `$1`, `$2` …, see [`params!`](crate::params).
+    /// The values of `$1`, `$2` …, see [`params!`](macro@crate::params).
     pub fn params(self, params: impl IntoParams) -> Self {
         LiveRowsBuilder(self.0.params(params))
     }

@@ -4,7 +4,7 @@
 
 use serde_json::Value as Json;
 
-/// What can stand for the parameters of a statement: `()`, a slice or `Vec` of JSON values, or [`params!`](crate::params).
+/// What can stand for the parameters of a statement: `()`, a slice or `Vec` of JSON values, or [`params!`](macro@crate::params).
 pub trait IntoParams {
     /// The values of `$1`, `$2` …
     fn into_params(self) -> Vec<Json>;
@@ -34,7 +34,7 @@ impl<const N: usize> IntoParams for [Json; N] {
     }
 }
 
-/// Turns one value into a parameter. Used by [`params!`](crate::params).
+/// Turns one value into a parameter. Used by [`params!`](macro@crate::params).
 ///
 /// Whole numbers beyond 2^53 keep all their digits; bytes are given as base64 text.
 pub trait IntoParam {

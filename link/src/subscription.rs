@@ -36,7 +36,7 @@ impl SubscriptionBuilder {
         SubscriptionBuilder { client, wanted: Wanted { sql, ..Wanted::default() } }
     }
 
-    /// The values of `$1`, `$2` …, see [`params!`](crate::params).
+    /// The values of `$1`, `$2` …, see [`params!`](macro@crate::params).
     pub fn params(mut self, params: impl IntoParams) -> Self {
         self.wanted.params = params.into_params();
         self

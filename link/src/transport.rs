@@ -1,7 +1,7 @@
 //! The world outside, as far as this library needs it: sockets, requests, time, chance and tasks.
 //!
 //! Two implementations: `native` (tokio) and `browser` (web-sys). All decisions are made
-//! in [`crate::state`]; what is here only does as it is told.
+//! in `crate::state`; what is here only does as it is told.
 
 #[cfg(target_family = "wasm")]
 pub mod browser;

@@ -1,9 +1,9 @@
 //! Guards around functions that could ask for unbounded memory or time.
 //!
 //! `repeat('x', 2000000000)` is a short text and a large answer, made in one piece where no memory
-//! pool sees it coming. Just before a plan is run such a function is put into a [`Bounded`] one, which
+//! pool sees it coming. Just before a plan is run such a function is put into a `Bounded` one, which
 //! fails when what it is given, or what it would make of it, is too large. All calls of a statement share
-//! [`ALL_BYTES_MAX`], because each may hold its result at the same time.
+//! `ALL_BYTES_MAX`, because each may hold its result at the same time.
 
 use std::sync::Arc;
 
