@@ -202,3 +202,20 @@ async fn s19_after_how_long_a_reader_is_too_slow_is_a_setting_and_its_code_says_
     let reason = r#"kalamdb_live_connections_closed_total{reason="reader_too_slow"} 1"#;
     assert!(text.as_str().expect("text").contains(reason), "{text}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i8_of_what_waited_for_a_stalled_socket_little_comes_after_its_kill() {
+    let server = TestServer::with(&[("websocket.outbox_max_bytes", "4000000")]).await;
+    let root = server.root().await;
+    root.sql("CREATE TABLE t (id INT PRIMARY KEY, pad TEXT)").await;
+    let mut stalled = root.connect_narrow().await;
+    stalled.subscribe("s", "SELECT * FROM t").await;
+    for id in 0..100 {
+        root.sql(&format!("INSERT INTO t VALUES ({id}, repeat('z', 32000))")).await;
+    }
+    root.sql(&format!("KILL CONNECTION '{}'", stalled.connection_id())).await;
+    stalled.closed().await;
+    // What had left stays sent: what the client's system holds, and the little that the server's may.
+    let came: usize = stalled.take_of("s").iter().map(|frame| frame.to_string().len()).sum();
+    assert!(came < 1_000_000, "{came} of 3,200,000 bytes");
+}

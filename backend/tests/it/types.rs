@@ -13,6 +13,7 @@ fn samples() -> Vec<(&'static str, &'static str, Json)> {
         ("BIGINT", "1", json!("1")),
         ("FLOAT", "1.5", json!(1.5)),
         ("DOUBLE", "-0.25", json!(-0.25)),
+        ("DOUBLE", "907.3038322028689", json!(907.303_832_202_868_9)),
         ("DECIMAL(10,2)", "12.5", json!("12.50")),
         ("DECIMAL(38,0)", "12345678901234567890", json!("12345678901234567890")),
         ("TEXT", "'gr''üße'", json!("gr'üße")),

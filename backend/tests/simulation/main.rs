@@ -22,10 +22,15 @@ mod writer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use checkers::Breach;
 use plan::Plan;
 use storm::Storm;
 use world::{Tally, Template};
+
+/// A run takes some seconds. One that has not ended by then waits for something that will not come.
+const END_WITHIN: Duration = Duration::from_secs(150);
 
 /// Runs a seed. A breach ends the test and says how to run that seed again.
 async fn run(seed: u64, template: &Template, loud: bool) -> (Tally, BTreeMap<String, usize>) {
@@ -34,7 +39,9 @@ async fn run(seed: u64, template: &Template, loud: bool) -> (Tally, BTreeMap<Str
     if loud {
         eprintln!("seed {seed}: {:?}", plan.settings);
     }
-    match world::run(plan, storm.clone(), template).await {
+    let run = tokio::time::timeout(END_WITHIN, world::run(plan, storm.clone(), template)).await;
+    let endless = || Err(Breach { checker: "comes_to_an_end", what: format!("it goes on after {END_WITHIN:?}") });
+    match run.unwrap_or_else(|_| endless()) {
         Ok(tally) => (tally, storm.sights()),
         Err(breach) => {
             if !loud {

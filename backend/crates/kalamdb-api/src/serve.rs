@@ -37,6 +37,11 @@ use crate::state::{ApiState, Doors};
 const HEAD_BYTES_MAX: usize = 64 << 10;
 /// How long nothing is accepted after accepting failed for want of something that others have to give back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Bytes that the system takes of what is written and cannot be sent yet; without a bound it takes megabytes from
+/// a client that does not read, which can neither be taken back when the connection is killed nor be left out.
+/// Large enough that a fast line never waits for a thread.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNSENT_BYTES_MAX: u32 = 128 << 10;
 /// Connections of operators at one time.
 const ADMIN_CONNECTIONS_MAX: usize = 64;
 /// Time limit of everything that operators' connections do.
@@ -182,9 +187,7 @@ impl Entrance {
 
     /// One connection, to its end or to its upgrade.
     async fn attend(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, admission: Arc<Admission>) {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "small packets of a connection will be delayed");
-        }
+        prepare(&stream);
         let stream = WriteTimeout::new(stream, self.write_timeout);
         let Some(tls) = self.tls.clone() else {
             return self.speak(stream, peer, admission).await;
@@ -232,6 +235,17 @@ impl Entrance {
         if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended");
         }
+    }
+}
+
+/// Small packets go at once, and little waits where it cannot be reached.
+fn prepare(stream: &TcpStream) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "small packets of a connection will be delayed");
+    }
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Err(error) = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX) {
+        tracing::debug!(%error, "the system will hold much of what a slow client does not take");
     }
 }
 

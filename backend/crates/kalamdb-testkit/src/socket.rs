@@ -27,6 +27,10 @@ pub struct Socket {
     pub welcome: Json,
 }
 
+/// Room of a narrow socket. With less than a few units of TCP's window (which are of 1 KiB where windows may grow
+/// large) the window can look shut for ever, and then one segment comes with each probe, five in a second.
+const NARROW_BYTES: u32 = 16 << 10;
+
 /// How a socket ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
@@ -81,15 +85,15 @@ impl Socket {
         }
     }
 
-    /// The same as [`Socket::try_open`], with as little room for what is not read yet as the system allows, so
-    /// that a client which does not read is felt by the server soon.
+    /// The same as [`Socket::try_open`], with little room for what is not read yet, so that a client which does
+    /// not read is felt by the server soon.
     ///
     /// # Errors
     /// As there.
     pub async fn try_open_narrow(addr: SocketAddr, request: Request) -> Result<Self, u16> {
         use tokio_tungstenite::tungstenite::Error;
         let tcp = TcpSocket::new_v4().map_err(|_| 0_u16)?;
-        tcp.set_recv_buffer_size(2_048).map_err(|_| 0_u16)?;
+        tcp.set_recv_buffer_size(NARROW_BYTES).map_err(|_| 0_u16)?;
         let stream =
             timeout(PATIENCE, tcp.connect(addr)).await.expect("the server accepts in time").map_err(|_| 0_u16)?;
         let upgrade = client_async(request, MaybeTlsStream::Plain(stream));

@@ -103,3 +103,13 @@ fn times_of_far_years_read_back() {
         }
     }
 }
+
+/// A reader of JSON that is quick rather than exact takes one in ten of such numbers for its neighbour.
+#[test]
+fn a_double_is_read_to_its_last_bit() {
+    for text in ["907.3038322028689", "481.83792520110524", "432.95284981322555", "-1.5e200", "5e-324"] {
+        let json = serde_json::from_str(text).unwrap();
+        let value = Value::from_json(&json, &DataType::Double).unwrap();
+        assert_eq!(value, Value::Double(text.parse().unwrap()), "{text}");
+    }
+}
