@@ -48,6 +48,7 @@ test-typescript: setup-client
 
 wasm: setup-client ## Build the TypeScript client, with its WASM
 	cd link/sdks/typescript && pnpm install --frozen-lockfile --silent && pnpm run wasm && pnpm run build
+
 sim: setup ## Run the whole server through storms from new seeds (SEEDS=5000), or one again (KALAMDB_SEED=7)
 	KALAMDB_SEEDS=$(SEEDS) KALAMDB_FIRST_SEED=$${KALAMDB_FIRST_SEED:-$$(date +%s)000} \
 	  cargo test --workspace --test simulation -- --test-threads 4 $(if $(KALAMDB_SEED),--nocapture seeds_0_to_24)
@@ -72,8 +73,9 @@ bench: setup ## Measure the server on this machine, beside references in the sam
 TARGET ?= client_message
 SECS ?= 60
 
-fuzz: setup ## Fuzz one target for a while (TARGET=row SECS=300; wants nightly and cargo-fuzz)
-	CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)-fuzz" cargo +nightly fuzz run --sanitizer none \
+fuzz: setup ## Fuzz one target for a while (TARGET=row SECS=300; installs cargo-fuzz once)
+	command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked --quiet
+	CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)-fuzz" cargo fuzz run --sanitizer none \
 	  $(if $(filter sql frames,$(TARGET)),--features planner) "$(TARGET)" -- -max_total_time=$(SECS)
 
 docs: setup ## Build the API documentation of every crate

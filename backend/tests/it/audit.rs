@@ -65,15 +65,22 @@ async fn fr005_kills_and_acting_for_others_are_in_the_audit_log() {
     root.sql(&format!("KILL LIVE QUERY '{live}'")).await;
     root.sql(&format!("KILL CONNECTION '{connection}'")).await;
     root.sql("EXECUTE AS USER 'anna' (INSERT INTO t VALUES (1))").await;
-    root.sql("EXECUTE AS USER 'anna' (SELECT * FROM t)").await;
+    root.sql("CREATE TABLE default.other (id INT PRIMARY KEY)").await;
+    root.sql("EXECUTE AS USER 'anna' (WITH a AS (SELECT id FROM t) SELECT * FROM a JOIN default.other AS o USING (id))").await;
+    root.sql("EXECUTE AS USER 'anna' (SELECT 1)").await;
     let kills = [
         entry("kill", "KILL LIVE QUERY", "root", &live, "ok"),
         entry("kill", "KILL CONNECTION", "root", &connection, "ok"),
     ];
     assert_eq!(told(&root, "'kill'").await, kills);
-    let acted = "SELECT action, user_id, acting_as, outcome FROM system.audit_log WHERE kind = 'impersonation' ORDER BY audit_id";
-    let wanted = |action: &str| [json!(action), json!("root"), json!("anna"), json!("ok")];
-    assert_eq!(root.rows(acted).await, [wanted("INSERT"), wanted("SELECT")]);
+    let acted = "SELECT action, user_id, acting_as, object, outcome FROM system.audit_log WHERE kind = 'impersonation' ORDER BY audit_id";
+    let wanted = |action: &str, on: Json| [json!(action), json!("root"), json!("anna"), on, json!("ok")];
+    let all = [
+        wanted("INSERT", json!("default.t")),
+        wanted("SELECT", json!("default.other, default.t")),
+        wanted("SELECT", Json::Null),
+    ];
+    assert_eq!(root.rows(acted).await, all);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use argon2::password_hash::{self, PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash};
+use argon2::password_hash::{self, PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use argon2::{Algorithm, Argon2, Params, Version};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -106,12 +106,15 @@ pub(crate) fn make_up() -> Result<String, AuthError> {
     Ok(letters.map(|letter| char::from(*letter)).collect())
 }
 
-fn check(argon2: &Argon2<'_>, password: &[u8], hash: Option<&str>) -> password_hash::Result<bool> {
+fn check<A>(algorithm: &A, password: &[u8], hash: Option<&str>) -> password_hash::Result<bool>
+where
+    A: PasswordHasher<PasswordHash> + PasswordVerifier<str>,
+{
     let Some(hash) = hash else {
-        let _same_work: PasswordHash = argon2.hash_password(password)?;
+        let _same_work: PasswordHash = algorithm.hash_password(password)?;
         return Ok(false);
     };
-    match argon2.verify_password(password, hash) {
+    match algorithm.verify_password(password, hash) {
         Ok(()) => Ok(true),
         Err(password_hash::Error::PasswordInvalid) => Ok(false),
         Err(error) => Err(error),

@@ -3,6 +3,12 @@
 //! A change is noted in its own commit by whoever makes it; a kill, an impersonation and a refusal are
 //! noted by the request. Only names are kept, never a value, a password or the statement's text.
 
+use std::collections::BTreeSet;
+
+use datafusion::common::TableReference;
+use datafusion::sql::parser::Statement as DFStatement;
+use datafusion::sql::resolve::resolve_table_references;
+use datafusion::sql::sqlparser::ast;
 use kalamdb_commons::Name;
 use kalamdb_store::WriteSet;
 use kalamdb_system::{AuditEntry, AuditKind};
@@ -28,7 +34,9 @@ pub fn entry(caller: &Caller, namespace: &Name, statement: &Statement) -> Option
                 "delete" => "DELETE",
                 _ => "SELECT",
             };
-            Some(caller.audit(AuditKind::Impersonation, action).acting_as(user))
+            let entry = caller.audit(AuditKind::Impersonation, action).acting_as(user);
+            let tables = tables_of(namespace, statement);
+            Some(if tables.is_empty() { entry } else { entry.on(Vec::from_iter(tables).join(", ")) })
         }
         Statement::Query(_)
         | Statement::Dml(_)
@@ -43,6 +51,22 @@ pub fn entry(caller: &Caller, namespace: &Name, statement: &Statement) -> Option
         | Statement::ShowGrants(_)
         | Statement::DescribeTable(_) => None,
     }
+}
+
+/// Full names of what a statement names as tables.
+fn tables_of(namespace: &Name, statement: &Statement) -> BTreeSet<String> {
+    let ast = match statement {
+        Statement::Query(query) => ast::Statement::Query(query.clone()),
+        Statement::Dml(dml) => ast::Statement::clone(dml),
+        _ => return BTreeSet::new(),
+    };
+    let found = resolve_table_references(&DFStatement::Statement(Box::new(ast)), true);
+    let tables = found.map(|(tables, _ctes)| tables).unwrap_or_default();
+    let full = |table: &TableReference| match table.schema() {
+        Some(schema) => format!("{schema}.{}", table.table()),
+        None => format!("{namespace}.{}", table.table()),
+    };
+    tables.iter().map(full).collect()
 }
 
 /// The entry about a change of the catalog.
