@@ -66,7 +66,10 @@ async fn fr005_kills_and_acting_for_others_are_in_the_audit_log() {
     root.sql(&format!("KILL CONNECTION '{connection}'")).await;
     root.sql("EXECUTE AS USER 'anna' (INSERT INTO t VALUES (1))").await;
     root.sql("CREATE TABLE default.other (id INT PRIMARY KEY)").await;
-    root.sql("EXECUTE AS USER 'anna' (WITH a AS (SELECT id FROM t) SELECT * FROM a JOIN default.other AS o USING (id))").await;
+    root.sql(
+        "EXECUTE AS USER 'anna' (WITH a AS (SELECT id FROM t) SELECT * FROM a JOIN default.other AS o USING (id))",
+    )
+    .await;
     root.sql("EXECUTE AS USER 'anna' (SELECT 1)").await;
     let kills = [
         entry("kill", "KILL LIVE QUERY", "root", &live, "ok"),

@@ -1,6 +1,23 @@
-//! What many wait for is read once.
+//! What many have in common is made once, and what many wait for is read once.
 
 use super::*;
+
+#[test]
+fn a_commit_is_encoded_once_for_all_subscribers_of_a_query() {
+    let mut stage = stage();
+    let mut clients: Vec<Client> = (0..3).map(|_| stage.client()).collect();
+    for client in &mut clients {
+        stage.subscribe(client, "s", filter_plan(0), all());
+        stage.read_all(client);
+    }
+    assert_eq!(stage.state.views.len(), 1);
+    stage.commit(&[(1, Some(1))]);
+    stage.settle();
+    for client in &mut clients {
+        stage.read_all(client);
+        assert_eq!(client.copies["s"].changes, 1);
+    }
+}
 
 /// Clients that have seen everything, each at its own point, and are away while more happens.
 fn away(stage: &mut Stage, plans: &[LivePlan], clients: usize) -> Vec<Client> {
