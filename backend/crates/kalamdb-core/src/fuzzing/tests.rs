@@ -16,8 +16,25 @@ const SEEDS: &[&str] = &[
 ];
 
 /// Pieces that nest or chain.
-const PIECES: &[&str] =
-    &["(", ")", "NOT ", "-", "CASE WHEN ", " END", "SELECT ", " UNION ALL ", " AND ", "[", "]", "'", "$$", "/*", "--"];
+const PIECES: &[&str] = &[
+    "(",
+    ")",
+    "NOT ",
+    "-",
+    "CASE WHEN ",
+    " END",
+    "SELECT ",
+    " UNION ALL ",
+    " AND ",
+    "[",
+    "]",
+    "'",
+    "$$",
+    "/*",
+    "--",
+    "a.",
+    ".b(",
+];
 
 fn hostile() -> impl Strategy<Value = Vec<u8>> {
     let tampered = (prop::sample::select(SEEDS), vec(any::<Edit>(), 0..6));

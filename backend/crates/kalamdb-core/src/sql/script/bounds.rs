@@ -29,6 +29,10 @@ struct Level {
     is_case: bool,
     /// The parser may read what is inside twice.
     is_retried: bool,
+    /// Periods of the name at hand.
+    periods: usize,
+    /// Periods of the names that the open levels around this one belong to.
+    periods_around: usize,
 }
 
 impl Level {
@@ -41,6 +45,10 @@ impl Level {
 /// Levels within each other that the parser may read twice; each doubles the work.
 const RETRIED_MAX: usize = 4;
 
+/// Periods of one name, with those of the names around it. Behind each of them the parser reads the rest of the name
+/// twice if there is something wrong with it, so that each doubles the work. A full name of a column has two.
+const PERIODS_MAX: usize = 8;
+
 /// Fails with `TOO_LARGE` if a statement is nested too deeply, chains too many operators or
 /// names too many relations.
 pub(super) fn check(tokens: &[TokenWithSpan], limits: &Limits) -> Result<(), SqlError> {
@@ -49,6 +57,7 @@ pub(super) fn check(tokens: &[TokenWithSpan], limits: &Limits) -> Result<(), Sql
         let next = tokens.get(index.saturating_add(1)).map(|token| &token.token);
         let back = |n| index.checked_sub(n).and_then(|index| tokens.get(index)).map(|token| &token.token);
         let before = back(1);
+        shape.name(before, &token.token);
         if token.token == Token::LParen {
             let is_method = matches!(before, Some(Token::Word(_))) && back(2) == Some(&Token::Period);
             let is_retried = is_method
@@ -108,6 +117,20 @@ impl Shape {
         Ok(())
     }
 
+    /// Follows names: words and brackets that periods join.
+    fn name(&mut self, before: Option<&Token>, token: &Token) {
+        match token {
+            Token::Period => {
+                let level = self.top();
+                level.periods = level.periods.saturating_add(1);
+            }
+            // What is in brackets behind a part of a name belongs to the name.
+            Token::LParen | Token::LBracket | Token::LBrace | Token::RParen | Token::RBracket | Token::RBrace => {}
+            _ if before == Some(&Token::Period) => {}
+            _ => self.top().periods = 0,
+        }
+    }
+
     fn word(&mut self, before: Option<&Token>, word: &Word, next: Option<&Token>) -> Result<(), SqlError> {
         match word.keyword {
             Keyword::CASE => self.open(Level { is_case: true, ..Level::default() }),
@@ -156,7 +179,9 @@ impl Shape {
         Ok(())
     }
 
-    fn open(&mut self, level: Level) {
+    fn open(&mut self, mut level: Level) {
+        let around = self.top();
+        level.periods_around = around.periods_around.saturating_add(around.periods);
         self.retried = self.retried.saturating_add(usize::from(level.is_retried));
         self.levels.push(level);
     }
@@ -202,6 +227,10 @@ impl Shape {
         }
         if self.retried > RETRIED_MAX {
             return too_large("calls of this notation are nested too deeply", RETRIED_MAX);
+        }
+        let level = self.levels.last().unwrap_or(&self.ground);
+        if level.periods_around.saturating_add(level.periods) > PERIODS_MAX {
+            return too_large("a name has too many parts", PERIODS_MAX.saturating_add(1));
         }
         if self.depth() > limits.expression_ops_max {
             return too_large("an expression has too many operators", limits.expression_ops_max);

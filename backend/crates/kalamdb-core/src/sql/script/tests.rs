@@ -107,6 +107,11 @@ fn s16_nesting_chains_and_relations_are_bounded_whatever_they_are_made_of() {
         format!("SELECT 1 FROM t{}", ", t".repeat(200)),
         format!("SELECT 1 FROM t{}", " JOIN t ON true".repeat(200)),
         format!("SELECT {}1{}", "position(".repeat(8), " IN 1)".repeat(8)),
+        // Each part doubles the work where something behind the name is wrong.
+        format!("SELECT 1 WHERE {}x.{{", "x.".repeat(30)),
+        format!("SELECT 1 WHERE {}", "a.b.c[".repeat(30)),
+        format!("SELECT 1 WHERE {}", "a.b(".repeat(30)),
+        format!("UPDATE t SET a = {}'x'..x", "a[1].b(2).".repeat(30)),
         // Many small chains within each other are one long chain, whichever side they grow on.
         format!("SELECT {}1{}", format!("{}(", "1 + ".repeat(200)).repeat(40), ")".repeat(40)),
         format!("SELECT {}1{}", "(".repeat(40), format!("){}", " + 1".repeat(200)).repeat(40)),
@@ -121,6 +126,16 @@ fn s16_nesting_chains_and_relations_are_bounded_whatever_they_are_made_of() {
     for sql in ["SELECT INTERVAL (INTERVAL '1 day')", "SELECT INTERVAL INTERVAL INTERVAL '1 day'"] {
         assert_eq!(code(sql), ErrorCode::InvalidSql, "{sql}");
     }
+}
+
+#[test]
+fn names_of_some_parts_are_no_long_ones_however_many_there_are() {
+    let many = "n.t.c + f(n.t.c, n.t.c[1].d, (n.t.c)), ".repeat(200);
+    split_default(&format!("SELECT {many} n.t.* FROM n.t JOIN m.u USING (a)")).unwrap();
+    split_default("SELECT a.b.c.d.e.f.g.h.i FROM t WHERE x IN (a.b.c.d.e.f.g.h.i, a.b.c.d.e.f.g.h.i)").unwrap();
+    let error = split_default("SELECT a.b.c.d.e.f.g.h.i.j").unwrap_err();
+    assert_eq!((error.code, error.position), (ErrorCode::TooLarge, Some(25)), "{error}");
+    assert!(error.message.contains("too many parts; the limit is 9"), "{error}");
 }
 
 #[test]
@@ -149,6 +164,7 @@ fn s16_what_is_within_the_bounds_parses_in_no_time() {
         format!("SELECT {}1", "EXISTS (SELECT ".repeat(depth / 2)),
         format!("SELECT {}1", "TRIM(BOTH ".repeat(depth)),
         format!("SELECT {}1", "ARRAY[".repeat(depth)),
+        format!("SELECT 1 WHERE {}x.{{", "x.".repeat(7)),
     ];
     for sql in statements {
         let shown: String = sql.chars().take(60).collect();
