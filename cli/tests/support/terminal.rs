@@ -51,7 +51,7 @@ impl Terminal {
                 self.seen = plain[at + text.len()..].to_owned();
                 return;
             }
-            assert!(self.read().await, "the program ended before it wrote {text:?}; it wrote {plain:?}");
+            assert!(self.read(text).await, "the program ended before it wrote {text:?}; it wrote {plain:?}");
         }
     }
 
@@ -65,15 +65,18 @@ impl Terminal {
                 self.seen = plain[last..].to_owned();
                 return;
             }
-            assert!(self.read().await, "the program ended before it wrote {texts:?}; it wrote {plain:?}");
+            let wanted = texts.join(" … ");
+            assert!(self.read(&wanted).await, "the program ended before it wrote {texts:?}; it wrote {plain:?}");
         }
     }
 
-    /// Reads what is there, and says where the cursor is when asked. `false` at the end.
-    async fn read(&mut self) -> bool {
+    /// Reads what is there while waiting for something, and says where the cursor is when asked. `false` at the end.
+    async fn read(&mut self, wanted: &str) -> bool {
         let mut bytes = [0; 4096];
         let read = tokio::time::timeout(PATIENCE, self.screen.read(&mut bytes)).await;
-        let Ok(read) = read else { panic!("nothing more is written; last was {:?}", without_escapes(&self.seen)) };
+        let Ok(read) = read else {
+            panic!("{wanted:?} is not written; last was {:?}", without_escapes(&self.seen));
+        };
         // A terminal whose program ended may be an error to read.
         let count = read.unwrap_or(0);
         let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
@@ -100,7 +103,7 @@ impl Terminal {
 
     /// Waits for the program's end; its exit code.
     pub async fn end(mut self) -> i32 {
-        while self.read().await {}
+        while self.read("the end").await {}
         let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends in time");
         status.expect("it ends").code().unwrap_or(-1)
     }

@@ -31,6 +31,8 @@ struct Level {
     is_retried: bool,
     /// Periods of the name at hand.
     periods: usize,
+    /// Was the last of them, with signs behind it, the last that came?
+    awaits_part: bool,
     /// Periods of the names that the open levels around this one belong to.
     periods_around: usize,
 }
@@ -57,7 +59,7 @@ pub(super) fn check(tokens: &[TokenWithSpan], limits: &Limits) -> Result<(), Sql
         let next = tokens.get(index.saturating_add(1)).map(|token| &token.token);
         let back = |n| index.checked_sub(n).and_then(|index| tokens.get(index)).map(|token| &token.token);
         let before = back(1);
-        shape.name(before, &token.token);
+        shape.name(&token.token);
         if token.token == Token::LParen {
             let is_method = matches!(before, Some(Token::Word(_))) && back(2) == Some(&Token::Period);
             let is_retried = is_method
@@ -100,34 +102,28 @@ impl Shape {
             Token::RParen | Token::RBrace | Token::RBracket => self.close(),
             Token::Comma => self.comma(),
             Token::Word(word) => return self.word(before, word, next),
-            Token::EOF
-            | Token::Whitespace(_)
-            | Token::Period
-            | Token::Placeholder(_)
-            | Token::Number(..)
-            | Token::SingleQuotedString(_)
-            | Token::EscapedStringLiteral(_)
-            | Token::NationalStringLiteral(_)
-            | Token::HexStringLiteral(_)
-            | Token::UnicodeStringLiteral(_)
-            | Token::DollarQuotedString(_) => {}
+            Token::EOF | Token::Whitespace(_) | Token::Period => {}
+            operand if is_operand(operand) => {}
             // Whatever else there is, is an operator or counts as one.
             _ => self.operator(),
         }
         Ok(())
     }
 
-    /// Follows names: words and brackets that periods join.
-    fn name(&mut self, before: Option<&Token>, token: &Token) {
+    /// Follows names: what periods join, whatever stands before a part and in brackets behind it.
+    fn name(&mut self, token: &Token) {
+        let level = self.top();
         match token {
             Token::Period => {
-                let level = self.top();
                 level.periods = level.periods.saturating_add(1);
+                level.awaits_part = true;
             }
-            // What is in brackets behind a part of a name belongs to the name.
-            Token::LParen | Token::LBracket | Token::LBrace | Token::RParen | Token::RBracket | Token::RBrace => {}
-            _ if before == Some(&Token::Period) => {}
-            _ => self.top().periods = 0,
+            Token::LParen | Token::LBracket | Token::LBrace | Token::RParen | Token::RBracket | Token::RBrace => {
+                level.awaits_part = false;
+            }
+            Token::Comma => (level.periods, level.awaits_part) = (0, false),
+            token if level.awaits_part => level.awaits_part = !is_operand(token),
+            _ => level.periods = 0,
         }
     }
 
@@ -240,6 +236,22 @@ impl Shape {
         }
         Ok(())
     }
+}
+
+/// Does it stand for a value or a name by itself?
+fn is_operand(token: &Token) -> bool {
+    matches!(
+        token,
+        Token::Word(_)
+            | Token::Placeholder(_)
+            | Token::Number(..)
+            | Token::SingleQuotedString(_)
+            | Token::EscapedStringLiteral(_)
+            | Token::NationalStringLiteral(_)
+            | Token::HexStringLiteral(_)
+            | Token::UnicodeStringLiteral(_)
+            | Token::DollarQuotedString(_)
+    )
 }
 
 fn is_keyword(token: Option<&Token>, keyword: Keyword) -> bool {

@@ -110,6 +110,8 @@ fn s16_nesting_chains_and_relations_are_bounded_whatever_they_are_made_of() {
         // Each part doubles the work where something behind the name is wrong.
         format!("SELECT 1 WHERE {}x.{{", "x.".repeat(30)),
         format!("SELECT 1 WHERE {}", "a.b.c[".repeat(30)),
+        format!("SELECT 1 WHERE {}x..", "a.b.:c.".repeat(30)),
+        format!("SELECT 1 WHERE {}x..", "a.b.- ~c.@d.".repeat(30)),
         format!("SELECT 1 WHERE {}", "a.b(".repeat(30)),
         format!("UPDATE t SET a = {}'x'..x", "a[1].b(2).".repeat(30)),
         // Many small chains within each other are one long chain, whichever side they grow on.
