@@ -121,7 +121,8 @@ impl Shape {
             Token::LParen | Token::LBracket | Token::LBrace | Token::RParen | Token::RBracket | Token::RBrace => {
                 level.awaits_part = false;
             }
-            Token::Comma => (level.periods, level.awaits_part) = (0, false),
+            // `t.*` ends a name, too.
+            Token::Comma | Token::Mul => (level.periods, level.awaits_part) = (0, false),
             token if level.awaits_part => level.awaits_part = !is_operand(token),
             _ => level.periods = 0,
         }

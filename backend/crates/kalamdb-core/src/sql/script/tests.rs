@@ -134,6 +134,7 @@ fn s16_nesting_chains_and_relations_are_bounded_whatever_they_are_made_of() {
 fn names_of_some_parts_are_no_long_ones_however_many_there_are() {
     let many = "n.t.c + f(n.t.c, n.t.c[1].d, (n.t.c)), ".repeat(200);
     split_default(&format!("SELECT {many} n.t.* FROM n.t JOIN m.u USING (a)")).unwrap();
+    split_default(&format!("{}SELECT n.t.* FROM n.t{}", "SELECT s.* FROM (".repeat(15), ") AS s".repeat(15))).unwrap();
     split_default("SELECT a.b.c.d.e.f.g.h.i FROM t WHERE x IN (a.b.c.d.e.f.g.h.i, a.b.c.d.e.f.g.h.i)").unwrap();
     let error = split_default("SELECT a.b.c.d.e.f.g.h.i.j").unwrap_err();
     assert_eq!((error.code, error.position), (ErrorCode::TooLarge, Some(25)), "{error}");
