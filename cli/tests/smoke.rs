@@ -364,7 +364,6 @@ async fn sc003_the_quick_start_of_the_readme_works_as_it_stands_there() {
     terminal.wait("root@default>").await;
     for line in &typed {
         terminal.type_line(line).await;
-        // The answer to a write and what live queries are told of it come in either order.
         let mut texts = vec![" ms".to_owned()];
         if line.contains("'hello'") {
             texts.extend_from_slice(&told);
@@ -373,7 +372,7 @@ async fn sc003_the_quick_start_of_the_readme_works_as_it_stands_there() {
             texts.push("[live1] + room=lobby body=\"still here\"".to_owned());
         }
         terminal.wait_all(&texts).await;
-        // A line that is typed before the prompt is there may be taken by the statement that runs.
+        // A line that comes in the moment in which the editor takes the terminal over can be lost.
         terminal.wait("> ").await;
     }
     let live = rows(&world, "SELECT subscription_id FROM system.live_queries").await;
